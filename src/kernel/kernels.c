@@ -1,0 +1,8 @@
+/* kernel/kernels.c: fills every family's table.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "kernels.h"
+
+void mtm_kernels_init(mtm_kernels *k, unsigned cpu)
+{
+    mtm_pointwise_kernels_init(&k->pointwise, cpu);
+}

@@ -1,0 +1,14 @@
+/* kernel/kernels.h: every kernel family in one table, filled for a set of CPU flags.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_KERNEL_KERNELS_H
+#define MTM_KERNEL_KERNELS_H
+
+#include "kernel/pointwise.h"
+
+typedef struct mtm_kernels {
+    mtm_pointwise_kernels pointwise;
+} mtm_kernels;
+
+void mtm_kernels_init(mtm_kernels *k, unsigned cpu);
+
+#endif

@@ -1,0 +1,42 @@
+/* kernel/pointwise.h: a program of voxel-by-voxel steps, run in one pass over cache-sized blocks of float32.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_KERNEL_POINTWISE_H
+#define MTM_KERNEL_POINTWISE_H
+
+#include "base/error.h"
+
+typedef enum mtm_step_kind {
+    MTM_STEP_LINEAR,         /* x·a + b */
+    MTM_STEP_LINEAR_NONZERO, /* x ≠ 0: x·a + b, else x */
+    MTM_STEP_CLAMP,          /* min(max(x, a), b); NaN stays */
+    MTM_STEP_GAMMA,          /* (max(x − a, 0)·b)^c · d + a */
+    MTM_STEP_GAMMA_SIGNED,   /* sign(x)·|x|^c */
+    MTM_STEP_SIGMOID,        /* a / (1 + exp(b·x + c)) + d */
+    MTM_STEP_NOISE           /* x + a·N(0, 1), drawn by (seed, stream, logical voxel number) */
+} mtm_step_kind;
+
+typedef struct mtm_step {
+    mtm_step_kind kind;
+    int32_t channel; /* −1: every channel */
+    float a, b, c, d;
+    uint64_t seed; /* NOISE: Philox key */
+    uint32_t
+        stream[3]; /* NOISE: counter words 1…3; word 0 and the upper stream bits come from the voxel number */
+} mtm_step;
+
+enum { MTM_MAX_STEPS = 64 };
+
+typedef struct mtm_pointwise {
+    int32_t n;
+    mtm_step steps[MTM_MAX_STEPS];
+} mtm_pointwise;
+
+typedef struct mtm_pointwise_kernels {
+    /* x[0…n) in place; `first` is the logical voxel number of x[0] in its [C, Z, Y, X] image (for NOISE), `channel` the
+     * channel all of it belongs to. The result does not depend on how an image is cut into calls. */
+    void (*run)(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n);
+} mtm_pointwise_kernels;
+
+void mtm_pointwise_kernels_init(mtm_pointwise_kernels *k, unsigned cpu);
+
+#endif

@@ -1,0 +1,18 @@
+/* op/draw.h: what a random operator may draw from.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_OP_DRAW_H
+#define MTM_OP_DRAW_H
+
+#include "base/rng.h"
+#include "microtome/image.h"
+#include "microtome/op.h"
+
+typedef struct mtm_draw {
+    mtm_rng rng; /* at (seed, epoch, sample, operator) */
+    /* The label table of a field on the grid as read, for class-balanced crops; NULL when the chain has changed the grid
+     * before (then `labels_now` makes one from the picture itself). */
+    mtm_status (*labels)(struct mtm_draw *d, const char *field, const mtm_label_table **out, mtm_error *err);
+    void *user;
+} mtm_draw;
+
+#endif

@@ -1,0 +1,61 @@
+/* op/geometry.h: where each output voxel of a geometric operator comes from, and how two such maps become one, so that a
+ * chain of them is a single gather.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_OP_GEOMETRY_H
+#define MTM_OP_GEOMETRY_H
+
+#include "array/array.h"
+#include "kernel/resample.h"
+#include "microtome/op.h"
+
+typedef enum mtm_geometry_kind {
+    MTM_GEOMETRY_VIEW, /* signed axis permutation + whole voxels: flip, rot90, crop, pad, orient. No interpolation */
+    MTM_GEOMETRY_AFFINE,  /* any matrix, interpolated */
+    MTM_GEOMETRY_RESAMPLE /* separable filters, with views folded in before and behind */
+} mtm_geometry_kind;
+
+typedef enum mtm_interp {
+    MTM_NEAREST,
+    MTM_LINEAR,
+    MTM_CUBIC
+} mtm_interp; /* AFFINE; cubic: B-spline with prefilter */
+typedef enum mtm_border { MTM_EDGE, MTM_REFLECT, MTM_MIRROR, MTM_WRAP, MTM_CONSTANT } mtm_border;
+
+/* Coordinates are continuous: voxel i of an axis covers [i, i + 1). */
+typedef struct mtm_geometry {
+    mtm_geometry_kind kind;
+    int64_t in_size[3], out_size[3]; /* [Z, Y, X] */
+    int64_t clip_start[3],
+        clip_size[3]; /* [Z, Y, X]: the part of the input that exists for borders (earlier crops) */
+    double m[12];     /* VIEW, AFFINE: row-major 3×4, output (x, y, z) → input (x, y, z) */
+    mtm_interp interp;
+    mtm_border border;
+    double value;              /* CONSTANT */
+    mtm_resample_axis axis[3]; /* RESAMPLE: of the input's axes Z, Y, X */
+    int32_t from[3];           /* RESAMPLE: output axis i (Z, Y, X) is the resampled input axis from[i] */
+} mtm_geometry;
+
+/* The identity on a picture of this spec. */
+void mtm_geometry_identity(mtm_geometry *g, const mtm_spec *spec);
+
+/* g := first g, then next. False, and g untouched: the two need two gathers. */
+bool mtm_geometry_fuse(mtm_geometry *g, const mtm_geometry *next);
+
+/* The affine of the output grid, from the input's (row-major 4×4, voxel centre (x, y, z) → mm). */
+void mtm_geometry_move_affine(const mtm_geometry *g, const double in[16], double out[16]);
+
+/* The input voxels that the output box (both [Z, Y, X], ndim 3) touches, clipped to the input; may be empty. */
+void mtm_geometry_need(const mtm_geometry *g, const mtm_box *out, mtm_box *in);
+
+/* VIEW whose output lies inside the input: the same voxels as a strided view of `in` ([C, Z, Y, X]); else false. */
+bool mtm_geometry_view(const mtm_geometry *g, const mtm_array *in, mtm_array *out);
+
+/* Fills out ([C, Z, Y, X], g->out_size, any strides and dtype) from in. `in` may be only a part of the input: the box
+ * that begins at in_start ([Z, Y, X]) and covers mtm_geometry_need of the whole output. Labels are gathered nearest by
+ * value. When `steps` is not NULL the values pass through it as float32 on the way (cache-hot), before conversion. */
+struct mtm_pointwise;
+mtm_status mtm_geometry_run(mtm_exec *x, const mtm_geometry *g, const mtm_array *in,
+                            const int64_t in_start[3], bool label, const struct mtm_pointwise *steps,
+                            mtm_array *out, mtm_error *err);
+
+#endif

@@ -1,0 +1,15 @@
+/* op/ops.h: the operators' tables, one line each, in the order of the reference (doc/operators.md).
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_OP_OPS_H
+#define MTM_OP_OPS_H
+
+#include "microtome/op.h"
+
+/* X(name): const mtm_op mtm_op_NAME is defined in one of op/'s files. */
+#define MTM_OPS(X)
+
+#define MTM_OP_DECLARE(name) extern const mtm_op mtm_op_##name;
+MTM_OPS(MTM_OP_DECLARE)
+#undef MTM_OP_DECLARE
+
+#endif

@@ -1,0 +1,14 @@
+/* wire.c: the only file that names everything: joins the const tables of formats, codecs and operators.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <stddef.h>
+
+#include "op/ops.h"
+
+#define MTM_OP_ENTRY(name) &mtm_op_##name,
+static const mtm_op *const op_table[] = {MTM_OPS(MTM_OP_ENTRY) NULL};
+
+const mtm_op *const *mtm_op_table(int32_t *n)
+{
+    *n = (int32_t)(sizeof op_table / sizeof *op_table) - 1;
+    return op_table;
+}
