@@ -1,0 +1,66 @@
+# microtome: `make demo` shows the main job on real brains, `make test` runs every test.
+# Each target installs what it misses through tools/setup.sh.
+BUILD ?= build/release
+VENV = $(CURDIR)/.venv
+PYTHON = $(VENV)/bin/python
+MESON = $(PYTHON) -m mesonbuild.mesonmain
+export PATH := $(VENV)/bin:$(PATH)
+RUN = PYTHONPATH=$(CURDIR)/$(BUILD)/python $(PYTHON)
+FUZZ_SECONDS ?= 60
+
+.PHONY: all build demo test bench check asan tsan fuzz doc format clean
+
+all: build
+
+build:
+	@tools/setup.sh test
+	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD) >/dev/null
+	@$(MESON) compile -C $(BUILD) --quiet 2>/dev/null || ninja -C $(BUILD)
+
+demo:
+	@tools/setup.sh test demo
+	@$(MAKE) --no-print-directory build
+	$(RUN) apps/demo.py --out build/demo
+
+test: build
+	$(RUN) tools/run_tests.py --build $(BUILD)
+
+bench:
+	@tools/setup.sh test bench
+	@$(MAKE) --no-print-directory build
+	$(RUN) bench/run.py $(BENCH)
+
+check: build
+	@tools/setup.sh test check
+	$(RUN) tools/check.py --build $(BUILD)
+
+asan:
+	@tools/setup.sh test
+	@test -f build/asan/build.ninja || $(MESON) setup build/asan -Dbuildtype=debugoptimized \
+	    -Db_sanitize=address,undefined -Db_lundef=false -Dpython=false >/dev/null
+	@ninja -C build/asan >/dev/null
+	$(RUN) tools/run_tests.py --build build/asan --only c --name asan
+
+tsan:
+	@tools/setup.sh test
+	@test -f build/tsan/build.ninja || $(MESON) setup build/tsan -Dbuildtype=debugoptimized \
+	    -Db_sanitize=thread -Db_lundef=false -Dpython=false >/dev/null
+	@ninja -C build/tsan >/dev/null
+	$(RUN) tools/run_tests.py --build build/tsan --only c --name tsan
+
+fuzz:
+	@tools/setup.sh test fuzz
+	@test -f build/fuzz/build.ninja || CC=clang $(MESON) setup build/fuzz -Dbuildtype=debugoptimized -Dfuzz=true \
+	    -Db_sanitize=address,undefined -Db_lundef=false -Dpython=false >/dev/null
+	@ninja -C build/fuzz >/dev/null
+	$(PYTHON) tools/fuzz.py --build build/fuzz --seconds $(FUZZ_SECONDS)
+
+doc: build
+	$(RUN) tools/gen_ops.py
+
+format: build
+	clang-format -i $$(git ls-files '*.c' '*.h')
+	ruff format -q $$(git ls-files '*.py')
+
+clean:
+	rm -rf build
