@@ -52,7 +52,7 @@ static inline mtm_status mtm_read_skip(mtm_reader *r, size_t n, mtm_error *err)
 #define MTM_READ_FN(name, type, bits)                                                                        \
     static inline mtm_status mtm_read_##name(mtm_reader *r, type *out, mtm_error *err)                       \
     {                                                                                                        \
-        uint##bits##_t u;                                                                                    \
+        uint##bits##_t u = 0;                                                                                \
         MTM_TRY(mtm_read_bytes(r, &u, sizeof u, err));                                                       \
         if (r->big_endian)                                                                                   \
             u = (uint##bits##_t)__builtin_bswap##bits(u);                                                    \
