@@ -70,6 +70,16 @@ MTM_API mtm_status mtm_array_crop(mtm_array *out, const mtm_array *a, const mtm_
 MTM_API mtm_status mtm_array_convert(mtm_array *dst, const mtm_array *src, double slope, double inter,
                                      mtm_pool *pool, mtm_error *err);
 
+/* The array as a DLPack 1.0 tensor, without a copy; it holds its own reference on a->owner (borrowed memory must outlive
+ * it). Its consumer, or mtm_dlpack_drop, deletes it. Errors: MTM_E_INVAL (a stride is no multiple of the element). */
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+MTM_API mtm_status mtm_array_to_dlpack(struct DLManagedTensor **out, const mtm_array *a, mtm_error *err);
+MTM_API mtm_status mtm_array_to_dlpack_versioned(struct DLManagedTensorVersioned **out, const mtm_array *a,
+                                                 bool read_only, mtm_error *err);
+MTM_API void mtm_dlpack_drop(struct DLManagedTensor *t); /* calls its deleter; NULL is allowed */
+MTM_API void mtm_dlpack_versioned_drop(struct DLManagedTensorVersioned *t);
+
 #ifdef __cplusplus
 }
 #endif
