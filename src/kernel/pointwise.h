@@ -6,11 +6,11 @@
 #include "base/error.h"
 
 typedef enum mtm_step_kind {
-    MTM_STEP_LINEAR,         /* x·a + b */
-    MTM_STEP_LINEAR_NONZERO, /* x ≠ 0: x·a + b, else x */
+    MTM_STEP_LINEAR,         /* (x − c)·a + b */
+    MTM_STEP_LINEAR_NONZERO, /* x ≠ 0: (x − c)·a + b, else x */
     MTM_STEP_CLAMP,          /* min(max(x, a), b); NaN stays */
-    MTM_STEP_GAMMA,          /* (max(x − a, 0)·b)^c · d + a */
-    MTM_STEP_GAMMA_SIGNED,   /* sign(x)·|x|^c */
+    MTM_STEP_GAMMA,          /* (max(x − a, 0)·b)^c · d + a; 0 ≤ c ≤ 1000 */
+    MTM_STEP_GAMMA_SIGNED,   /* sign(x)·|x|^c; 0 ≤ c ≤ 1000 */
     MTM_STEP_SIGMOID,        /* a / (1 + exp(b·x + c)) + d */
     MTM_STEP_NOISE           /* x + a·N(0, 1), drawn by (seed, stream, logical voxel number) */
 } mtm_step_kind;
@@ -19,12 +19,11 @@ typedef struct mtm_step {
     mtm_step_kind kind;
     int32_t channel; /* −1: every channel */
     float a, b, c, d;
-    uint64_t seed; /* NOISE: Philox key */
-    uint32_t
-        stream[3]; /* NOISE: counter words 1…3; word 0 and the upper stream bits come from the voxel number */
+    uint64_t seed;      /* NOISE: Philox key */
+    uint32_t stream[3]; /* NOISE: counter words 1…3; word 0 and word 1's upper bits: voxel number / 4 */
 } mtm_step;
 
-enum { MTM_MAX_STEPS = 64 };
+enum { MTM_MAX_STEPS = 256 };
 
 typedef struct mtm_pointwise {
     int32_t n;
@@ -37,6 +36,14 @@ typedef struct mtm_pointwise_kernels {
     void (*run)(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n);
 } mtm_pointwise_kernels;
 
+/* Appends a step. Errors: MTM_E_LIMIT (program full). */
+mtm_status mtm_pointwise_add(mtm_pointwise *p, const mtm_step *s, mtm_error *err);
+
 void mtm_pointwise_kernels_init(mtm_pointwise_kernels *k, unsigned cpu);
+
+#if defined(__x86_64__) /* the variants, for the table alone */
+void mtm_pointwise_run_avx2(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n);
+void mtm_pointwise_run_avx512(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n);
+#endif
 
 #endif

@@ -6,7 +6,21 @@
 #include "microtome/op.h"
 
 /* X(name): const mtm_op mtm_op_NAME is defined in one of op/'s files. */
-#define MTM_OPS(X)
+#define MTM_OPS(X)                                                                                           \
+    X(scale)                                                                                                 \
+    X(normalize)                                                                                             \
+    X(clip_percentile)                                                                                       \
+    X(window)                                                                                                \
+    X(gamma)                                                                                                 \
+    X(contrast)                                                                                              \
+    X(brightness)                                                                                            \
+    X(shift)                                                                                                 \
+    X(gaussian_noise)                                                                                        \
+    X(random_gaussian_noise)                                                                                 \
+    X(random_gamma)                                                                                          \
+    X(random_contrast)                                                                                       \
+    X(random_brightness)                                                                                     \
+    X(random_shift)
 
 #define MTM_OP_DECLARE(name) extern const mtm_op mtm_op_##name;
 MTM_OPS(MTM_OP_DECLARE)

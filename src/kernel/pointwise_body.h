@@ -1,0 +1,103 @@
+/* kernel/pointwise_body.h: pointwise programs over lanes; a template on top of noise.h. Steps are never merged, so a chain
+ * in one program equals the same operators one by one, to the bit.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_KERNEL_POINTWISE_BODY_H
+#define MTM_KERNEL_POINTWISE_BODY_H
+
+#include "noise.h"
+#include "pointwise.h"
+
+typedef struct step_values {
+    vf a, b, c, d;
+    v_power power;
+} step_values;
+
+static inline vf step_linear(const step_values *k, vf x)
+{
+    return v_add(v_mul(v_sub(x, k->c), k->a), k->b);
+}
+
+static inline vf step_linear_nonzero(const step_values *k, vf x)
+{
+    return v_select(v_eq(x, v_set1(0)), x, step_linear(k, x));
+}
+
+static inline vf step_clamp(const step_values *k, vf x)
+{
+    return v_min(k->b, v_max(k->a, x));
+}
+
+static inline vf step_gamma(const step_values *k, vf x)
+{
+    const vf t = v_mul(v_max(v_set1(0), v_sub(x, k->a)), k->b);
+
+    return v_add(v_mul(v_pow(&k->power, t), k->d), k->a);
+}
+
+static inline vf step_gamma_signed(const step_values *k, vf x)
+{
+    const vu sign = vu_set1(0x80000000u);
+    const vf p = v_pow(&k->power, v_float(vu_and(v_bits(x), vu_set1(0x7FFFFFFFu))));
+
+    return v_float(vu_or(v_bits(p), vu_and(v_bits(x), sign)));
+}
+
+static inline vf step_sigmoid(const step_values *k, vf x)
+{
+    const vf e = v_exp(v_add(v_mul(k->b, x), k->c));
+
+    return v_add(v_div(k->a, v_add(v_set1(1), e)), k->d);
+}
+
+/* Inlined with a constant `step`, so each use is one tight loop. */
+__attribute__((always_inline)) static inline void each(vf (*step)(const step_values *, vf),
+                                                       const step_values *k, float *x, size_t n)
+{
+    size_t i = 0;
+
+    for (; n - i >= V_LANES; i += V_LANES)
+        v_store(x + i, step(k, v_load(x + i)));
+    if (i < n) {
+        float some[V_LANES] = {0};
+
+        memcpy(some, x + i, (n - i) * sizeof *x);
+        v_store(some, step(k, v_load(some)));
+        memcpy(x + i, some, (n - i) * sizeof *x);
+    }
+}
+
+static inline void run_step(const mtm_step *s, int64_t first, float *x, size_t n)
+{
+    const step_values k = {v_set1(s->a), v_set1(s->b), v_set1(s->c), v_set1(s->d), v_power_of(s->c)};
+
+    switch (s->kind) {
+    case MTM_STEP_LINEAR: each(step_linear, &k, x, n); break;
+    case MTM_STEP_LINEAR_NONZERO: each(step_linear_nonzero, &k, x, n); break;
+    case MTM_STEP_CLAMP: each(step_clamp, &k, x, n); break;
+    case MTM_STEP_GAMMA: each(step_gamma, &k, x, n); break;
+    case MTM_STEP_GAMMA_SIGNED: each(step_gamma_signed, &k, x, n); break;
+    case MTM_STEP_SIGMOID: each(step_sigmoid, &k, x, n); break;
+    case MTM_STEP_NOISE: {
+        const noise_key key = {s->seed, {s->stream[0], s->stream[1], s->stream[2]}};
+
+        noise_add(&key, s->a, (uint64_t)first, x, n);
+        break;
+    }
+    }
+}
+
+/* All steps over one piece that stays in the first-level cache, then the next piece. */
+static inline void run_program(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n)
+{
+    enum { PIECE = 4096 }; /* voxels */
+
+    for (size_t i = 0; i < n; i += PIECE) {
+        const size_t m = n - i < PIECE ? n - i : PIECE;
+
+        for (int32_t s = 0; s < p->n; s++)
+            if (p->steps[s].channel < 0 || p->steps[s].channel == channel)
+                run_step(&p->steps[s], first + (int64_t)i, x + i, m);
+    }
+}
+
+#endif
