@@ -53,6 +53,11 @@ uint64_t mtm_gzip_stream_at(const mtm_gzip_stream *s)
     return s->fed - s->z.avail_in;
 }
 
+void mtm_gzip_stream_skip(mtm_gzip_stream *s, size_t n)
+{
+    s->fed += n;
+}
+
 /* Gives zlib more input when it has none; leaves it without at the end of src. */
 static mtm_status feed(mtm_gzip_stream *s, mtm_error *err)
 {

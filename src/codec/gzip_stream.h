@@ -21,6 +21,8 @@ typedef struct mtm_gzip_stream {
 mtm_status mtm_gzip_stream_open(mtm_gzip_stream *s, const mtm_gzip_bytes *src, uint64_t offset,
                                 int window_bits, mtm_error *err);
 void mtm_gzip_stream_close(mtm_gzip_stream *s);
+/* Passes over the first n bytes, before the first step. */
+void mtm_gzip_stream_skip(mtm_gzip_stream *s, size_t n);
 /* Offset in src of the next byte that zlib has not used. */
 uint64_t mtm_gzip_stream_at(const mtm_gzip_stream *s);
 /* Calls inflate(flush) after making sure of input. *z receives Z_OK or Z_STREAM_END. Errors: MTM_E_CORRUPT (broken or

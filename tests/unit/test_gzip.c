@@ -106,9 +106,109 @@ static void test_whole(void **state)
     }
 }
 
+/* Reads by callback, as from a file; counts the bytes. */
+typedef struct counted {
+    bytes b;
+    atomic_llong read;
+} counted;
+
+static mtm_status counted_read(void *user, uint64_t offset, void *dst, size_t n, mtm_error *err)
+{
+    counted *const c = user;
+
+    if (offset > c->b.n || n > c->b.n - offset)
+        return mtm_fail(err, MTM_E_IO, (int64_t)offset, "read past the end");
+    memcpy(dst, c->b.p + offset, n);
+    atomic_fetch_add(&c->read, (long long)n);
+    return MTM_OK;
+}
+
+/* Points built from memory and by callback, with and without keeping the output, are the same; through a blob. */
+static mtm_gzip_points *build(bytes gz, bytes plain, uint64_t spacing)
+{
+    mtm_error err = {0};
+    counted c = {.b = gz};
+    const mtm_gzip_bytes memory = mtm_gzip_memory(gz.p, gz.n);
+    const mtm_gzip_bytes file = {.size_bytes = gz.n, .read = counted_read, .user = &c};
+    mtm_gzip_points *p = NULL, *q = NULL;
+    uint8_t *const out = mtm_alloc(plain.n), *blob[2];
+    size_t n[2];
+
+    assert_ok(mtm_gzip_points_build(&p, out, plain.n, &memory, spacing, NULL, &err));
+    assert_memory_equal(out, plain.p, plain.n);
+    assert_int_equal(mtm_gzip_points_output_bytes(p), plain.n);
+    assert_int_equal(mtm_gzip_points_input_bytes(p), gz.n);
+    assert_ok(mtm_gzip_points_build(&q, NULL, 0, &file, spacing, NULL, &err));
+    assert_ok(mtm_gzip_points_pack(p, &blob[0], &n[0], &err));
+    assert_ok(mtm_gzip_points_pack(q, &blob[1], &n[1], &err));
+    assert_int_equal(n[0], n[1]);
+    assert_memory_equal(blob[0], blob[1], n[0]);
+    mtm_gzip_points_free(p);
+    mtm_gzip_points_free(q);
+    assert_ok(mtm_gzip_points_unpack(&q, blob[0], n[0], NULL, &err));
+    mtm_free(blob[0]);
+    mtm_free(blob[1]);
+    mtm_free(out);
+    return q;
+}
+
+static void check_ranges(const mtm_gzip_points *p, bytes gz, bytes plain, mtm_pool *pool, int times)
+{
+    mtm_error err = {0};
+    const mtm_gzip_bytes src = mtm_gzip_memory(gz.p, gz.n);
+    mtm_rng r = mtm_rng_at(2, 0, 0, 0);
+    uint8_t *const out = mtm_alloc(plain.n + 1);
+    mtm_recycler *rec = NULL;
+
+    assert_ok(mtm_recycler_new(&rec, 1 << 26, &err));
+    for (int i = 0; i < times; i++) {
+        const uint64_t at = i == 0 ? 0 : mtm_rng_below(&r, plain.n + 1);
+        const uint64_t n = i == 0   ? plain.n
+                           : i == 1 ? plain.n - at
+                                    : mtm_rng_below(&r, plain.n - at + 1) >> (i % 5 * 4);
+
+        memset(out, 0xcc, n + 1);
+        assert_ok(mtm_gzip_read_range(out, p, &src, at, n, pool, i & 1 ? rec : NULL, &err));
+        assert_memory_equal(out, plain.p + at, n);
+        assert_int_equal(out[n], 0xcc);
+    }
+    assert_status(MTM_E_INVAL, mtm_gzip_read_range(out, p, &src, plain.n, 1, NULL, NULL, &err));
+    assert_status(MTM_E_INVAL, mtm_gzip_read_range(out, p, &src, UINT64_MAX, 1, NULL, NULL, &err));
+    assert_status(MTM_E_INVAL, mtm_gzip_read_range(out, p, &src, 1, UINT64_MAX, NULL, NULL, &err));
+    mtm_recycler_free(rec);
+    mtm_free(out);
+}
+
+static void test_ranges(void **state)
+{
+    static const int levels[] = {0, 1, 6, 9};
+    static const int strategies[] = {Z_DEFAULT_STRATEGY, Z_FIXED, Z_HUFFMAN_ONLY, Z_RLE};
+    const bytes plain = make_plain(3000001, 3);
+    mtm_error err = {0};
+    mtm_pool *pool = NULL;
+
+    assert_ok(mtm_pool_new(&pool, 3, &err));
+    for (int i = 0; i < 16 + 5; i++) {
+        bytes gz = {0};
+        mtm_gzip_points *p;
+
+        if (i < 16)
+            add_member(&gz, plain.p, plain.n, levels[i / 4], strategies[i % 4]);
+        else
+            add_member_ld(&gz, plain.p, plain.n, (i - 16) * 3);
+        p = build(gz, plain, 65536 + (uint64_t)i * 10000);
+        assert_true(mtm_gzip_points_count(p) > 3);
+        check_ranges(p, gz, plain, i & 1 ? pool : NULL, 40);
+        mtm_gzip_points_free(p);
+        mtm_free(gz.p);
+    }
+    mtm_pool_free(pool);
+    mtm_free(plain.p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole), cmocka_unit_test(test_ranges)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
