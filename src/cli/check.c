@@ -1,0 +1,139 @@
+/* cli/check.c: `microtome check`: on this CPU, every operator's fast variants against its plain C.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "cli.h"
+#include "examples.h"
+
+/* The bound is doc/numerics.md's: 1e-5 of the range for interpolation and filters, 2e-5 for cubic. */
+const cli_example cli_examples[] = {
+    {"resize", "size=96,96,96 interp=linear antialias=false", 1e-5},
+    {"resize", "size=160,160,160 interp=linear antialias=false", 1e-5},
+    {"resize", "size=96,96,96 interp=linear", 1e-5},
+    {"resize", "size=96,96,96 interp=cubic", 1e-5},
+    {"resize", "size=96,96,96 interp=area", 1e-5},
+    {"affine", "matrix=0.94,-0.34,0,23,0.34,0.94,0,-18,0,0,1,2 interp=linear", 1e-5},
+    {"affine", "matrix=0.94,-0.34,0,23,0.34,0.94,0,-18,0,0,1,2 interp=nearest", 0},
+    {"affine", "matrix=0.94,-0.34,0,23,0.34,0.94,0,-18,0,0,1,2 interp=cubic", 2e-5},
+    {"rotate", "axis=1,1,1 degrees=20 keep_size=true", 1e-5},
+    {"flip", "axis=2", 0},
+    {"rot90", "k=1 axes=1,2", 0},
+    {"pad", "before=3,2,1 after=1,2,3", 0},
+    {"gaussian_blur", "sigma=1", 1e-5},
+    {"gaussian_blur", "sigma=3", 1e-5},
+    {"scale", "", 1e-5},
+    {"normalize", "", 1e-5},
+    {"normalize", "nonzero=true", 1e-5},
+    {"clip_percentile", "", 1e-6},
+    {"window", "center=0.2 width=1.5", 1e-6},
+    {"gamma", "gamma=1.5", 1e-5},
+    {"contrast", "factor=1.3", 1e-5},
+    {"brightness", "add=0.1 multiply=1.1", 1e-6},
+    {"shift", "offset=0.5", 1e-6},
+    {"gaussian_noise", "sigma=0.1 seed=1", 0},
+    {NULL, NULL, 0},
+};
+
+static const struct tier {
+    const char *name;
+    unsigned flags;
+} tiers[] = {{"avx2", MTM_CPU_AVX2}, {"avx512", MTM_CPU_AVX2 | MTM_CPU_AVX512}};
+
+/* Smooth values with a grain, the same on every run. */
+static void fill(float *x, const int64_t shape[3])
+{
+    size_t i = 0;
+
+    for (int64_t z = 0; z < shape[0]; z++)
+        for (int64_t y = 0; y < shape[1]; y++)
+            for (int64_t xx = 0; xx < shape[2]; xx++, i++) {
+                uint32_t r[4];
+                mtm_philox(7, (uint32_t[]){(uint32_t)i, 0, 0, 0}, r);
+                x[i] = r[1] % 5 ? sinf(0.1f * (float)z) * cosf(0.07f * (float)y) + 0.03f * (float)(xx % 31) +
+                                      (float)(r[0] >> 8) * 0x1p-25f
+                                : 0;
+            }
+}
+
+/* Largest difference over the reference's range; NaN on one side only is infinite. */
+static double difference(const mtm_array *a, const mtm_array *b)
+{
+    const float *const p = a->data, *const q = b->data;
+    const int64_t n = mtm_array_count(a);
+    double lo = INFINITY, hi = -INFINITY, most = 0;
+
+    for (int64_t i = 0; i < n; i++) {
+        if (isnan(p[i]) != isnan(q[i]))
+            return INFINITY;
+        if (isnan(p[i]))
+            continue;
+        lo = fmin(lo, p[i]), hi = fmax(hi, p[i]), most = fmax(most, fabs((double)p[i] - q[i]));
+    }
+    return hi > lo ? most / (hi - lo) : most;
+}
+
+/* One operator in one tier; prints a line; false: beyond the bound, or it failed. */
+static bool compare(mtm_exec *x, const cli_example *e, const struct tier *t, const mtm_array *in)
+{
+    mtm_array plain = {.dtype = MTM_F32}, fast = {.dtype = MTM_F32};
+    mtm_error err = {0};
+    mtm_status s;
+
+    mtm_exec_set_cpu(x, 0);
+    s = cli_op(x, e->op, e->args, in, NULL, &plain, &err);
+    mtm_exec_set_cpu(x, t->flags);
+    if (s == MTM_OK)
+        s = cli_op(x, e->op, e->args, in, NULL, &fast, &err);
+    const double d = s == MTM_OK ? difference(&plain, &fast) : INFINITY;
+    const bool ok = s == MTM_OK && d <= e->bound;
+    printf("%-6s %-15s %-7s %s", ok ? "ok" : "FAILED", e->op, t->name, e->args);
+    if (s)
+        printf(": %s\n", err.text);
+    else
+        printf("  (difference %.2g of the range, bound %.2g)\n", d, e->bound);
+    mtm_array_drop(&plain);
+    mtm_array_drop(&fast);
+    return ok;
+}
+
+static int run(int argc, char **argv)
+{
+    static const int64_t shapes[][3] = {{37, 41, 67}, {64, 64, 64}, {1, 5, 19}};
+    const int n = cli_parse(&cli_check, argc, argv, NULL, 0);
+    int compared = 0, failed = 0;
+    mtm_error err = {0};
+    mtm_exec *x;
+
+    if (n)
+        return n == -2 ? CLI_OK : n < 0 ? CLI_USAGE : cli_usage(&cli_check, "no place is wanted");
+    if (mtm_exec_new(&x, NULL, NULL, &err))
+        return cli_fail(NULL, &err);
+    for (size_t t = 0; t < sizeof tiers / sizeof *tiers; t++) {
+        if ((mtm_cpu_flags() & tiers[t].flags) != tiers[t].flags) {
+            printf("skipped: this CPU has no %s (or MTM_CPU masks it)\n", tiers[t].name);
+            continue;
+        }
+        for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+            mtm_array in = {0};
+
+            if (mtm_array_new(&in, MTM_F32, 3, shapes[k], NULL, &err)) {
+                mtm_exec_free(x);
+                return cli_fail(NULL, &err);
+            }
+            fill(in.data, shapes[k]);
+            for (const cli_example *e = cli_examples; e->op; e++, compared++)
+                failed += !compare(x, e, &tiers[t], &in);
+            mtm_array_drop(&in);
+        }
+    }
+    mtm_exec_free(x);
+    printf("check: %d of %d equal plain C within their bounds\n", compared - failed, compared);
+    return failed ? CLI_BAD_INPUT : CLI_OK;
+}
+
+const cli_command cli_check = {
+    .name = "check",
+    .usage = "check",
+    .help = "every operator's fast variants on this CPU against their plain C reference",
+    .run = run,
+};

@@ -1,0 +1,49 @@
+/* cli/cli.h: what the subcommands share. The command line uses the public headers only.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_CLI_CLI_H
+#define MTM_CLI_CLI_H
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "microtome/microtome.h"
+
+enum { CLI_OK = 0, CLI_BAD_INPUT = 1, CLI_USAGE = 2, CLI_ENVIRONMENT = 3 };
+
+/* One option of a subcommand: --name VALUE, or a flag when metavar is NULL. */
+typedef struct cli_option {
+    const char *name, *metavar, *help;
+    const char *value; /* what was given; a flag: "" */
+} cli_option;
+
+typedef struct cli_command {
+    const char *name, *usage, *help;
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name */
+} cli_command;
+
+extern const cli_command cli_info, cli_convert, cli_view, cli_bench, cli_check;
+
+/* Sorts argv into options and places (both orders mixed, "--" ends options). Returns the number of places, which are moved
+ * to the front of argv[1…], or −1 after a message; −2 after --help was printed. */
+int cli_parse(const cli_command *c, int argc, char **argv, cli_option *options, int n_options);
+
+/* Prints "microtome: FILE: sentence (byte OFFSET)" and returns the exit code for the status. */
+int cli_fail(const char *file, const mtm_error *err);
+int cli_usage(const cli_command *c, const char *fmt, ...) MTM_PRINTF(2, 3);
+
+/* "z0:z1,y0:y1,x0:x1" into a box of an image; an empty side is the image's end. False: no box, or outside. */
+bool cli_box(const char *text, const mtm_image_info *info, mtm_box *box);
+/* "1,2.5,3" into numbers; returns how many, −1: not numbers, or more than most. */
+int cli_numbers(const char *text, double *v, int most);
+
+/* Runs an operator by name with arguments "name=value name=value"; values as in the operator reference. affine may be
+ * NULL; else 16 numbers that are updated. out as in mtm_op_run. */
+mtm_status cli_op(mtm_exec *x, const char *name, const char *args, const mtm_array *in, double *affine,
+                  mtm_array *out, mtm_error *err);
+
+void cli_json_text(FILE *f, const char *s);
+void cli_json_number(FILE *f, double x); /* null for inf and nan */
+
+#endif

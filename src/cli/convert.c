@@ -1,0 +1,184 @@
+/* cli/convert.c: `microtome convert IN OUT`: any readable image to NIfTI, .npy or PNG.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+enum { LEVEL, BOX, DTYPE, SPACING, ORIENT, INTERP, FORMAT, COMPRESSION, RAW, QUIET, N_OPTIONS };
+
+typedef struct job { /* one conversion; pictures are dropped by job_end */
+    mtm_image *im;
+    mtm_array a;
+    double affine[16];
+    bool has_affine;
+    mtm_pool *pool;
+    mtm_exec *x;
+} job;
+
+static void job_end(job *j)
+{
+    mtm_array_drop(&j->a);
+    mtm_exec_free(j->x);
+    mtm_pool_free(j->pool);
+    mtm_image_close(j->im);
+}
+
+/* Replaces the picture by what an operator makes of it. */
+static mtm_status apply(job *j, const char *op, const char *args, mtm_error *err)
+{
+    mtm_array out = {0};
+    const mtm_status s = cli_op(j->x, op, args, &j->a, j->has_affine ? j->affine : NULL, &out, err);
+
+    if (s == MTM_OK) {
+        mtm_array_drop(&j->a);
+        j->a = out;
+    }
+    return s;
+}
+
+/* The affine of a box: its first voxel becomes the origin. Axes of the array end with Z, Y, X, or Y, X, C. */
+static void move_origin(job *j, const mtm_image_info *info, const mtm_box *box)
+{
+    for (int i = 0; i < info->ndim; i++) {
+        const char *const spatial = strchr("XYZ", info->axes[i]);
+
+        for (int r = 0; spatial && info->axes[i] && r < 3; r++)
+            j->affine[4 * r + 3] += j->affine[4 * r + (spatial - "XYZ")] * (double)box->start[i];
+    }
+}
+
+static mtm_status load(job *j, const char *path, cli_option *o, mtm_error *err)
+{
+    mtm_read_options read = {.struct_size = sizeof read, .raw = o[RAW].value != NULL};
+    const mtm_image_info *info;
+    mtm_box box;
+    mtm_status s;
+
+    if ((s = mtm_image_open(&j->im, path, NULL, err)) || (s = mtm_pool_new(&j->pool, 0, err)) ||
+        (s = mtm_exec_new(&j->x, j->pool, NULL, err)))
+        return s;
+    info = mtm_image_info_get(j->im);
+    j->has_affine = info->has_affine;
+    memcpy(j->affine, info->affine, sizeof j->affine);
+    if (o[BOX].value && !cli_box(o[BOX].value, info, &box)) {
+        *err = (mtm_error){.code = MTM_E_INVAL, .offset = -1};
+        snprintf(err->text, sizeof err->text, "--box %.80s is no box of this image", o[BOX].value);
+        return err->code;
+    }
+    if (o[BOX].value)
+        move_origin(j, info, &box);
+    read.pool = j->pool;
+    return mtm_image_read(j->im, o[LEVEL].value ? atoi(o[LEVEL].value) : 0, o[BOX].value ? &box : NULL, &read,
+                          &j->a, err);
+}
+
+static mtm_status geometry(job *j, cli_option *o, mtm_error *err)
+{
+    char args[256];
+    mtm_status s = MTM_OK;
+
+    if (o[ORIENT].value) {
+        snprintf(args, sizeof args, "to=%s", o[ORIENT].value);
+        s = apply(j, "orient", args, err);
+    }
+    if (s == MTM_OK && o[SPACING].value) {
+        snprintf(args, sizeof args, "to=%s interp=%s", o[SPACING].value,
+                 o[INTERP].value ? o[INTERP].value : "linear");
+        s = apply(j, "spacing", args, err);
+    }
+    return s;
+}
+
+/* To the wanted dtype; PNG takes 8 bits, so that other values are first stretched to 0 … 255. */
+static mtm_status convert(job *j, cli_option *o, bool png, mtm_error *err)
+{
+    mtm_dtype to = o[DTYPE].value ? mtm_dtype_parse(o[DTYPE].value) : MTM_NONE;
+    mtm_array out = {0};
+    mtm_status s;
+
+    if (o[DTYPE].value && to == MTM_NONE) {
+        *err = (mtm_error){.code = MTM_E_INVAL, .offset = -1};
+        snprintf(err->text, sizeof err->text, "--dtype %.40s is no dtype; NumPy's names are meant",
+                 o[DTYPE].value);
+        return err->code;
+    }
+    if (png && to == MTM_NONE && j->a.dtype != MTM_U8) {
+        if ((s = apply(j, "scale", "low=0 high=255", err)))
+            return s;
+        to = MTM_U8;
+    }
+    if (to == MTM_NONE || to == j->a.dtype)
+        return MTM_OK;
+    if ((s = mtm_array_new(&out, to, j->a.ndim, j->a.shape, NULL, err)))
+        return s;
+    if ((s = mtm_array_convert(&out, &j->a, 1, 0, j->pool, err))) {
+        mtm_array_drop(&out);
+        return s;
+    }
+    mtm_array_drop(&j->a);
+    j->a = out;
+    return MTM_OK;
+}
+
+/* PNG holds one plane: axes of one voxel are dropped. */
+static void squeeze(mtm_array *a)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < a->ndim; i++)
+        if (a->shape[i] != 1 || a->ndim - i <= 2 - n)
+            a->shape[n] = a->shape[i], a->stride[n] = a->stride[i], n++;
+    a->ndim = n;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    const size_t n = strlen(s), k = strlen(end);
+
+    return n >= k && !strcmp(s + n - k, end);
+}
+
+static int run(int argc, char **argv)
+{
+    cli_option o[N_OPTIONS] = {
+        [LEVEL] = {"level", "N", "resolution level to read; 0 is the finest", NULL},
+        [BOX] = {"box", "Z0:Z1,Y0:Y1,X0:X1", "only this box, half open, in voxels", NULL},
+        [DTYPE] = {"dtype", "NAME", "NumPy's name: uint8, int16, float32, ...", NULL},
+        [SPACING] = {"spacing", "Z,Y,X", "resample to this spacing, mm", NULL},
+        [ORIENT] = {"orient", "RAS", "turn the axes: where x, y and z point to", NULL},
+        [INTERP] = {"interp", "NAME", "of --spacing: nearest, linear (default), cubic", NULL},
+        [FORMAT] = {"format", "NAME", "nifti, npy or png, whatever OUT's ending", NULL},
+        [COMPRESSION] = {"compression", "N", "deflate level of .nii.gz, 1 to 12; default 6", NULL},
+        [RAW] = {"raw", NULL, "stored values, without slope and intercept", NULL},
+        [QUIET] = {"quiet", NULL, "no progress", NULL},
+    };
+    const int n = cli_parse(&cli_convert, argc, argv, o, N_OPTIONS);
+    mtm_write_options write = {.struct_size = sizeof write, .format = o[FORMAT].value};
+    mtm_error err = {0};
+    job j = {0};
+    mtm_status s;
+
+    if (n < 0)
+        return n == -2 ? CLI_OK : CLI_USAGE;
+    if (n != 2)
+        return cli_usage(&cli_convert, "IN and OUT are wanted");
+    write.level = o[COMPRESSION].value ? atoi(o[COMPRESSION].value) : 0;
+    const bool png = write.format ? !strcmp(write.format, "png") : ends_with(argv[2], ".png");
+    if ((s = load(&j, argv[1], o, &err)) || (s = geometry(&j, o, &err)) || (s = convert(&j, o, png, &err))) {
+        job_end(&j);
+        return cli_fail(argv[1], &err);
+    }
+    write.affine = j.has_affine ? j.affine : NULL;
+    write.axes = mtm_image_info_get(j.im)->axes;
+    write.like = j.im;
+    if (png)
+        squeeze(&j.a), write.axes = NULL, write.like = NULL;
+    s = mtm_image_write(argv[2], &j.a, &write, &err);
+    job_end(&j);
+    return s ? cli_fail(argv[2], &err) : CLI_OK;
+}
+
+const cli_command cli_convert = {
+    .name = "convert",
+    .usage = "convert IN OUT [options]",
+    .help = "any readable image to .nii, .nii.gz, .npy or .png",
+    .run = run,
+};
