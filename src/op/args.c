@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -171,9 +172,9 @@ static mtm_status set_text(const mtm_op *op, const mtm_param *p, void *at, const
         strcpy(at, text);
         return MTM_OK;
     case MTM_PARAM_BOOL:
-        if (strcmp(text, "true") && strcmp(text, "false"))
+        if (strcasecmp(text, "true") && strcasecmp(text, "false"))
             return wrong(op, p, "true or false", err);
-        *(bool *)at = !strcmp(text, "true");
+        *(bool *)at = !strcasecmp(text, "true");
         return MTM_OK;
     default:
         n = numbers_from_text(text, v, &scalar);
