@@ -1,0 +1,108 @@
+/* core.h: what the files of the extension microtome._core share. The extension is glue only: it turns Python values into
+ * the C API's and back, and holds the interpreter's lock no longer than that. Public headers only; limited API 3.11.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MICROTOME_CORE_H
+#define MICROTOME_CORE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <microtome/microtome.h>
+
+enum { CORE_SPARE_EXECS = 8 };
+
+/* One interpreter's module. Touched only under the interpreter's lock. */
+typedef struct core_state {
+    PyObject *classes; /* dict: status number → exception class (microtome.errors.BY_CODE) */
+    PyObject
+        *asarray; /* numpy.asarray, looked up when first needed: importing microtome does not import NumPy */
+    PyTypeObject *array_type, *image_type, *index_type, *chain_type, *loader_type, *batch_type;
+    /* Made when first needed, and made anew in a forked child, where the parent's threads do not exist. */
+    long owner_pid;
+    int threads; /* as asked for; 0: one per CPU */
+    mtm_pool *pool;
+    mtm_recycler *recycler;
+    mtm_exec *spare[CORE_SPARE_EXECS]; /* contexts that no call uses at the moment */
+    int n_spare;
+} core_state;
+
+/* ---- module.c ----------------------------------------------------------------------------------------- */
+
+/* The state of the module that defined self's type; the types here cannot be subclassed. */
+#define CORE_STATE(self) ((core_state *)PyType_GetModuleState(Py_TYPE(self)))
+
+bool core_runtime(core_state *st); /* pool and recycler are there; false: exception set */
+mtm_exec *core_exec_take(core_state *st);
+void core_exec_give(core_state *st, mtm_exec *x);
+/* Adds a heap type to the module and remembers it. */
+int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot);
+
+/* ---- errors.c ----------------------------------------------------------------------------------------- */
+
+/* Raises what a function of the library reported; returns NULL. */
+PyObject *core_raise(core_state *st, const mtm_error *err);
+/* Raises an error of the extension itself, by the same classes; returns NULL. */
+PyObject *core_fail(core_state *st, mtm_status code, const char *fmt, ...);
+/* UTF-8 of a str; NULL: exception set. */
+const char *core_text(PyObject *s);
+/* A path (str, bytes or os.PathLike) as bytes in the file system's encoding; NULL: exception set. */
+PyObject *core_path(PyObject *path);
+
+/* ---- array.c ------------------------------------------------------------------------------------------ */
+
+typedef struct ArrayObject {
+    PyObject_HEAD mtm_array a; /* owner: one reference */
+    bool readonly;
+} ArrayObject;
+
+int core_array_add(PyObject *module);
+/* Takes the reference in a->owner, on failure too. */
+PyObject *core_array_take(core_state *st, mtm_array *a);
+/* The same as a NumPy array that shares the memory. */
+PyObject *core_numpy_take(core_state *st, mtm_array *a);
+PyObject *core_asarray(core_state *st, PyObject *obj);                         /* numpy.asarray(obj) */
+PyObject *core_array_dlpack(PyObject *self, PyObject *args, PyObject *kwargs); /* dlpack.c */
+PyObject *core_shape_tuple(const int64_t *v, int32_t n);
+
+/* A caller's array: memory is held until dropped. Begin with {0}. */
+typedef struct core_view {
+    Py_buffer buffer;
+    mtm_array a;
+    bool held;
+} core_view;
+
+/* Anything with the buffer protocol or __array__, any strides; a foreign byte order is converted unless `writable` is
+ * asked for. `what` names it in errors. */
+bool core_view_get(core_state *st, core_view *v, PyObject *obj, bool writable, const char *what);
+void core_view_drop(core_view *v);
+/* As an array with an owner that keeps the view, which is emptied; any thread may drop it. */
+bool core_view_own(core_state *st, core_view *v, mtm_array *out);
+
+/* ---- args.c ------------------------------------------------------------------------------------------- */
+
+/* Arguments of an operator for mtm_op_args. Begin with {0}; valid until dropped. */
+typedef struct core_args {
+    int32_t n;
+    mtm_arg *at;
+    double **numbers;
+    core_view *views;
+    PyObject *keep; /* list: texts that the arguments point into */
+} core_args;
+
+bool core_args_get(core_state *st, core_args *g, const mtm_op *op, PyObject *values);
+void core_args_drop(core_args *g);
+bool core_numbers(PyObject *v, double **out, Py_ssize_t *n, const char *what); /* PyMem_Free(*out) */
+bool core_matrix(core_state *st, PyObject *v, double out[16], const char *what);
+
+/* ---- the other parts ---------------------------------------------------------------------------------- */
+
+typedef struct IndexObject {
+    PyObject_HEAD mtm_index *index;
+} IndexObject;
+
+int core_ops_add(PyObject *module);
+int core_image_add(PyObject *module);
+int core_chain_add(PyObject *module);
+int core_loader_add(PyObject *module);
+
+#endif
