@@ -6,7 +6,6 @@
 
 #include "base/mem.h"
 #include "codec/gzip.h"
-#include "io/source.h"
 #include "microtome/image.h"
 
 MTM_DEFINE_AUTO(mtm_index, mtm_index_close)
@@ -18,9 +17,9 @@ typedef struct mtm_identity {
     uint64_t head_hash; /* XXH64 of the first 4 KiB, seeded with the size */
 } mtm_identity;
 
-/* Of an open source (a file; one of memory gives MTM_E_INVAL). Errors: MTM_E_CONFLICT (changed since it was opened),
- * MTM_E_IO, MTM_E_NOMEM. */
-mtm_status mtm_identity_get(mtm_identity *out, mtm_source *src, mtm_error *err);
+/* Take it before the file's contents are read, so that a file that changes meanwhile cannot get an entry that looks
+ * current. Errors: MTM_E_NOTFOUND, MTM_E_DENIED, MTM_E_INVAL (a folder, pipe or device), MTM_E_IO, MTM_E_NOMEM. */
+mtm_status mtm_identity_get(mtm_identity *out, const char *path, mtm_error *err);
 void mtm_identity_clear(mtm_identity *id); /* of {0} or a filled one */
 
 /* Finds the payload of (file, kind), where `version` is that of the payload's layout. False: absent, stale, damaged,
