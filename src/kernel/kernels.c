@@ -5,4 +5,5 @@
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu)
 {
     mtm_pointwise_kernels_init(&k->pointwise, cpu);
+    mtm_warp_kernels_init(&k->warp, cpu);
 }

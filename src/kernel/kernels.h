@@ -4,9 +4,11 @@
 #define MTM_KERNEL_KERNELS_H
 
 #include "kernel/pointwise.h"
+#include "kernel/warp.h"
 
 typedef struct mtm_kernels {
     mtm_pointwise_kernels pointwise;
+    mtm_warp_kernels warp;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);

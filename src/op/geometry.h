@@ -1,11 +1,12 @@
 /* op/geometry.h: where each output voxel of a geometric operator comes from, and how two such maps become one, so that a
- * chain of them is a single gather.
+ * chain of them is a single gather. The algebra is in geometry.c, the gathering in gather*.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_OP_GEOMETRY_H
 #define MTM_OP_GEOMETRY_H
 
 #include "array/array.h"
 #include "kernel/resample.h"
+#include "kernel/warp.h"
 #include "microtome/op.h"
 
 typedef enum mtm_geometry_kind {
@@ -14,14 +15,7 @@ typedef enum mtm_geometry_kind {
     MTM_GEOMETRY_RESAMPLE /* separable filters, with views folded in before and behind */
 } mtm_geometry_kind;
 
-typedef enum mtm_interp {
-    MTM_NEAREST,
-    MTM_LINEAR,
-    MTM_CUBIC
-} mtm_interp; /* AFFINE; cubic: B-spline with prefilter */
-typedef enum mtm_border { MTM_EDGE, MTM_REFLECT, MTM_MIRROR, MTM_WRAP, MTM_CONSTANT } mtm_border;
-
-/* Coordinates are continuous: voxel i of an axis covers [i, i + 1). */
+/* Coordinates are continuous: voxel i of an axis covers [i, i + 1). Ties of nearest go half up in the input's grid. */
 typedef struct mtm_geometry {
     mtm_geometry_kind kind;
     int64_t in_size[3], out_size[3]; /* [Z, Y, X] */
@@ -30,7 +24,8 @@ typedef struct mtm_geometry {
     double m[12];     /* VIEW, AFFINE: row-major 3×4, output (x, y, z) → input (x, y, z) */
     mtm_interp interp;
     mtm_border border;
-    double value;              /* CONSTANT */
+    double value; /* CONSTANT */
+    bool cut;     /* AFFINE: a crop behind it took voxels away, so no other interpolation may follow in it */
     mtm_resample_axis axis[3]; /* RESAMPLE: of the input's axes Z, Y, X */
     int32_t from[3];           /* RESAMPLE: output axis i (Z, Y, X) is the resampled input axis from[i] */
 } mtm_geometry;
@@ -38,8 +33,16 @@ typedef struct mtm_geometry {
 /* The identity on a picture of this spec. */
 void mtm_geometry_identity(mtm_geometry *g, const mtm_spec *spec);
 
+/* A geometry on a picture of this spec by its matrix (row-major 3×4, continuous output (x, y, z) → input (x, y, z)); a
+ * matrix that only moves whole voxels gives a VIEW. */
+void mtm_geometry_affine(mtm_geometry *g, const mtm_spec *spec, const int64_t out_size[3], const double m[12],
+                         mtm_interp interp, mtm_border border, double value);
+
 /* g := first g, then next. False, and g untouched: the two need two gathers. */
 bool mtm_geometry_fuse(mtm_geometry *g, const mtm_geometry *next);
+
+/* The continuous map output → input as a matrix, of any kind. */
+void mtm_geometry_matrix(const mtm_geometry *g, double m[12]);
 
 /* The affine of the output grid, from the input's (row-major 4×4, voxel centre (x, y, z) → mm). */
 void mtm_geometry_move_affine(const mtm_geometry *g, const double in[16], double out[16]);
@@ -49,6 +52,14 @@ void mtm_geometry_need(const mtm_geometry *g, const mtm_box *out, mtm_box *in);
 
 /* VIEW whose output lies inside the input: the same voxels as a strided view of `in` ([C, Z, Y, X]); else false. */
 bool mtm_geometry_view(const mtm_geometry *g, const mtm_array *in, mtm_array *out);
+
+/* A VIEW's input axis a ([Z, Y, X]) runs along output axis axis[a]; its index is shift[a] + sign[a]·(output index). False:
+ * not a VIEW. */
+typedef struct mtm_view_axes {
+    int axis[3], sign[3];
+    int64_t shift[3];
+} mtm_view_axes;
+bool mtm_geometry_axes(const mtm_geometry *g, mtm_view_axes *v);
 
 /* Fills out ([C, Z, Y, X], g->out_size, any strides and dtype) from in. `in` may be only a part of the input: the box
  * that begins at in_start ([Z, Y, X]) and covers mtm_geometry_need of the whole output. Labels are gathered nearest by

@@ -7,6 +7,15 @@
 
 /* X(name): const mtm_op mtm_op_NAME is defined in one of op/'s files. */
 #define MTM_OPS(X)                                                                                           \
+    X(affine)                                                                                                \
+    X(rotate)                                                                                                \
+    X(flip)                                                                                                  \
+    X(rot90)                                                                                                 \
+    X(crop)                                                                                                  \
+    X(pad)                                                                                                   \
+    X(crop_or_pad)                                                                                           \
+    X(spacing)                                                                                               \
+    X(orient)                                                                                                \
     X(scale)                                                                                                 \
     X(normalize)                                                                                             \
     X(clip_percentile)                                                                                       \
@@ -16,6 +25,10 @@
     X(brightness)                                                                                            \
     X(shift)                                                                                                 \
     X(gaussian_noise)                                                                                        \
+    X(random_flip)                                                                                           \
+    X(random_rot90)                                                                                          \
+    X(random_affine)                                                                                         \
+    X(random_crop)                                                                                           \
     X(random_gaussian_noise)                                                                                 \
     X(random_gamma)                                                                                          \
     X(random_contrast)                                                                                       \

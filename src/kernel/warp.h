@@ -1,0 +1,70 @@
+/* kernel/warp.h: gathering voxels at the coordinates of an affine map: nearest, linear, cubic B-spline.
+ * A row of outputs is first located (offsets and fractions, shared by all channels), then gathered per channel.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_KERNEL_WARP_H
+#define MTM_KERNEL_WARP_H
+
+#include "base/error.h"
+
+typedef enum mtm_interp {
+    MTM_NEAREST,
+    MTM_LINEAR,
+    MTM_CUBIC
+} mtm_interp; /* cubic: B-spline with prefilter */
+typedef enum mtm_border { MTM_EDGE, MTM_REFLECT, MTM_MIRROR, MTM_WRAP, MTM_CONSTANT } mtm_border;
+
+/* Index i outside [0, n) under a border, n ≥ 1; −1: missing (MTM_CONSTANT). */
+int64_t mtm_border_index(mtm_border border, int64_t i, int64_t n);
+
+/* The voxels that exist, in the order x, y, z. */
+typedef struct mtm_warp_grid {
+    int64_t size[3];
+    int64_t stride[3]; /* nearest: bytes; linear and cubic: floats, stride[0] = 1 */
+    int64_t
+        first; /* offset of voxel (0, 0, 0) from the data pointer, same unit; < 0 when only a part is in memory */
+    mtm_border border;
+    mtm_interp interp;
+    int32_t pad; /* CUBIC: coefficients that exist on each side beyond the size */
+} mtm_warp_grid;
+
+/* Output x of a row lies at at + (x + 0.5)·step, continuous (voxel i covers [i, i + 1)), x, y, z. */
+typedef struct mtm_warp_row {
+    double at[3], step[3];
+} mtm_warp_row;
+
+enum { MTM_WARP_CHUNK = 128 }; /* most voxels located at once */
+
+typedef struct mtm_warp_taps {
+    _Alignas(64) int64_t offset[MTM_WARP_CHUNK]; /* of the first tap of each axis, in the grid's unit */
+    _Alignas(64) float f[3][MTM_WARP_CHUNK];     /* fraction along x, y, z; not for NEAREST */
+} mtm_warp_taps;
+
+/* A B-spline line: 32 lines side by side, in place: samples[n][32] → coefficients, the state outside taken as constant. */
+enum { MTM_SPLINE_LANES = 32 };
+
+typedef struct mtm_warp_kernels {
+    /* Taps of outputs x0 … x0 + n − 1, n ≤ MTM_WARP_CHUNK; coordinates are folded into the grid by its border (CONSTANT, and
+     * WRAP when LINEAR: only for outputs that mtm_warp_split calls inside). */
+    void (*locate)(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n, mtm_warp_taps *t);
+    /* pair[1], pair[2]: floats from a tap to the next along y, z. */
+    void (*linear)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3], float *out);
+    void (*cubic)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t stride[3], float *out);
+    void (*spline)(float *samples, int64_t n);
+    /* out[k][lane] = rows[lane][map[k]], map[k] < 0: value; lanes ≤ 32, the others are set to 0. */
+    void (*spline_load)(const float *const rows[MTM_SPLINE_LANES], int32_t lanes, const int32_t *map,
+                        int64_t n, float value, float *out);
+    void (*spline_store)(const float *in, int64_t n, float *const rows[MTM_SPLINE_LANES], int32_t lanes);
+} mtm_warp_kernels;
+
+void mtm_warp_kernels_init(mtm_warp_kernels *k, unsigned cpu);
+
+/* Cuts outputs [x0, x0 + n): inside[0…1): every tap exists; touch[0…1) ⊇ inside: some tap exists. Both may be empty, and
+ * inside lies in touch. */
+void mtm_warp_split(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n, int64_t touch[2],
+                    int64_t inside[2]);
+
+/* One LINEAR output at any place, tap by tap: what borders need. */
+float mtm_warp_linear_at(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float *data,
+                         float value);
+
+#endif
