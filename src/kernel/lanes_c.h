@@ -39,6 +39,14 @@ static inline vf v_mul(vf a, vf b)
 {
     return a * b;
 }
+static inline vf v_fma(vf a, vf b, vf c) /* a·b + c, rounded once */
+{
+    return fmaf(a, b, c);
+}
+static inline vf v_fms(vf a, vf b, vf c) /* a·b − c, rounded once */
+{
+    return fmaf(a, b, -c);
+}
 static inline vf v_div(vf a, vf b)
 {
     return a / b;
@@ -82,6 +90,22 @@ static inline vf v_float(vu u)
 static inline vf v_from_int(vu a) /* two's complement */
 {
     return (float)(int32_t)a;
+}
+static inline vf v_lookup(const float table[8], vu index) /* by the low three bits */
+{
+    return table[index & 7];
+}
+static inline vf v_scale(vf p, vf k) /* p · 2^⌊k⌋, rounded once; |k| < 2¹⁹ a multiple of 1/8 */
+{
+    const int32_t n = (int32_t)(v_bits(k + 0x1.8p20f) - 0x49C00000) >> 3;
+    const int32_t m = n < -252 ? -252 : n > 252 ? 252 : n, half = m >> 1;
+
+    return p * v_float((uint32_t)(half + 127) << 23) * v_float((uint32_t)(m - half + 127) << 23);
+}
+static inline bool v_any_unusual(vf x) /* a lane ≥ 0 that is subnormal, infinite or NaN */
+{
+    const uint32_t u = v_bits(x) - 1;
+    return u < 0x007FFFFF || (u >= 0x7F7FFFFF && u < 0x7FFFFFFF);
 }
 static inline vu vu_set1(uint32_t a)
 {

@@ -32,18 +32,20 @@ static inline void noise_pair(vu w0, vu w1, vf *z_cos, vf *z_sin)
 {
     const vu one = vu_set1(1);
     const vf u1 = v_mul(v_from_int(vu_sub(vu_set1(1u << 24), vu_shr(w0, 8))), v_set1(0x1p-24f));
-    const vf r = v_sqrt(v_mul(v_set1(-2), v_log(u1)));
+    vf e;
+    const vf log2_m = v_log2_parts(u1, &e),
+             r = v_sqrt(v_mul(v_set1(-1.38629436f), v_add(e, log2_m))); /* −2 ln u1 */
     const vu turn = vu_shr(w1, 8), q = vu_shr(vu_add(turn, vu_set1(1u << 21)), 22);
     const vf t = v_mul(v_from_int(vu_sub(turn, vu_shl(q, 22))), v_set1(6.28318530717958648f * 0x1p-24f));
     const vf t2 = v_mul(t, t);
-    vf s = v_add(v_mul(v_set1(-1.9515295891e-4f), t2), v_set1(8.3321608736e-3f));
-    vf c = v_add(v_mul(v_set1(2.443315711809948e-5f), t2), v_set1(-1.388731625493765e-3f));
+    vf s = v_fma(v_set1(-1.9515295891e-4f), t2, v_set1(8.3321608736e-3f));
+    vf c = v_fma(v_set1(2.443315711809948e-5f), t2, v_set1(-1.388731625493765e-3f));
     vm odd;
 
-    s = v_add(v_mul(s, t2), v_set1(-1.6666654611e-1f));
-    s = v_add(v_mul(v_mul(s, t2), t), t);
-    c = v_add(v_mul(c, t2), v_set1(4.166664568298827e-2f));
-    c = v_add(v_sub(v_mul(v_mul(c, t2), t2), v_mul(v_set1(0.5f), t2)), v_set1(1));
+    s = v_fma(s, t2, v_set1(-1.6666654611e-1f));
+    s = v_fma(v_mul(s, t2), t, t);
+    c = v_fma(c, t2, v_set1(4.166664568298827e-2f));
+    c = v_fma(v_fma(c, t2, v_set1(-0.5f)), t2, v_set1(1));
     odd = vu_any_bit(q, one);
     *z_cos = v_mul(
         r, v_float(vu_xor(v_bits(v_select(odd, s, c)), vu_shl(vu_and(vu_add(q, one), vu_set1(2)), 30))));

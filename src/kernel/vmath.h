@@ -1,6 +1,8 @@
 /* kernel/vmath.h: elementary functions over float32 lanes. A template: include one of lanes_c.h, x86/lanes_avx2.h and
- * x86/lanes_avx512.h first. No fused multiply-add, so that all three give the same bits. Polynomials are those of
- * Cephes (S. L. Moshier, single precision: logf, exp2f, expf, sinf, cosf).
+ * x86/lanes_avx512.h first. All three fuse the same multiplications and additions, so
+ * they give the same bits. Logarithm and power of two by
+ * eight centres and short polynomials (tools/fit_vmath.py); exp, sin and cos with the polynomials of Cephes (S. L. Moshier,
+ * single precision: expf, sinf, cosf).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_KERNEL_VMATH_H
 #define MTM_KERNEL_VMATH_H
@@ -17,58 +19,45 @@ static inline vf v_round(vf x, vu *as_int)
     return v_sub(t, magic);
 }
 
-/* x = 2^e · (1 + f), f in [√½ − 1, √2 − 1); x positive and finite, subnormals included. */
-static inline vf v_split(vf x, vf *e)
+/* log2(x / 2^e) and e, x normal and positive: the mantissa is rounded to a centre 1 + j/8, whose logarithm comes from a
+ * table; exact at 1. |error| ≤ 6e-8 absolute. */
+static inline vf v_log2_parts(vf x, vf *e)
 {
-    const vm tiny = v_lt(x, v_set1(0x1p-126f));
-    const vu half = vu_set1(0x3F3504F3); /* √½ */
-    const vf y = v_select(tiny, v_mul(x, v_set1(0x1p24f)), x);
-    const vu n = vu_sar(vu_sub(v_bits(y), half), 23);
+    static const float inverse[8] = {
+        1, 0.888888896f, 0.800000012f, 0.727272749f, 0.666666687f, 0.615384638f, 0.571428597f, 0.533333361f};
+    static const float log2_centre[8] = {
+        0, 0.169925004f, 0.321928084f, 0.459431618f, 0.584962487f, 0.700439692f, 0.807354927f, 0.906890571f};
+    const vu one = vu_set1(0x3F800000), t = vu_sub(v_bits(x), vu_set1(0x3F800000 - (1u << 19)));
+    const vu j = vu_shr(t, 20);
+    const vf m = v_float(vu_sub(v_bits(x), vu_and(t, vu_set1(0xFF800000))));
+    const vf centre = v_float(vu_or(vu_and(t, vu_set1(0x00700000)), one));
+    const vf r = v_mul(v_sub(m, centre), v_lookup(inverse, j));
+    vf p = v_fma(v_set1(0.271086693f), r, v_set1(-0.360765487f));
 
-    *e = v_sub(v_from_int(n), v_select(tiny, v_set1(24), v_set1(0)));
-    return v_sub(v_float(vu_sub(v_bits(y), vu_shl(n, 23))), v_set1(1));
+    p = v_fma(p, r, v_set1(0.480918735f));
+    p = v_fma(p, r, v_set1(-0.72134757f));
+    p = v_fma(p, r, v_set1(1.44269502f));
+    *e = v_from_int(vu_sar(t, 23));
+    return v_fma(p, r, v_lookup(log2_centre, j));
 }
 
-/* ln(1 + f) − f for f of v_split; |error| ≤ 6e-8. */
-static inline vf v_log1p_rest(vf f)
+/* 2^(k + f) for multiples k of 1/8, |k| < 2¹⁹, the low bits of n8 those of 8·k, and |f| ≤ 1/16; overflows to Inf,
+ * underflows gradually. */
+static inline vf v_exp2_parts(vf k, vu n8, vf f)
 {
-    static const float c[9] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
-                               -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
-                               2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
-    const vf f2 = v_mul(f, f);
-    vf p = v_set1(c[0]);
+    static const float table[8] = {1,           1.09050775f, 1.18920708f, 1.29683959f,
+                                   1.41421354f, 1.54221082f, 1.68179286f, 1.8340081f};
+    vf p = v_fma(v_set1(0.0555041097f), f, v_set1(0.240254685f));
 
-    for (int i = 1; i < 9; i++)
-        p = v_add(v_mul(p, f), v_set1(c[i]));
-    return v_sub(v_mul(v_mul(p, f), f2), v_mul(v_set1(0.5f), f2));
-}
-
-/* ln x, x positive and finite. */
-static inline vf v_log(vf x)
-{
-    vf e;
-    const vf f = v_split(x, &e);
-    const vf low = v_add(v_log1p_rest(f), v_mul(e, v_set1(-2.12194440e-4f)));
-
-    return v_add(v_add(low, f), v_mul(e, v_set1(0.693359375f)));
+    p = v_fma(p, f, v_set1(0.693147182f));
+    p = v_fma(p, f, v_set1(1));
+    return v_scale(v_mul(p, v_lookup(table, n8)), k);
 }
 
 /* 2^n for integers in [−126, 127]. */
 static inline vf v_pow2(vu n)
 {
     return v_float(vu_shl(vu_add(n, vu_set1(127)), 23));
-}
-
-/* 2^f, |f| ≤ ½ and a little. */
-static inline vf v_exp2_part(vf f)
-{
-    static const float c[6] = {1.535336188319500e-4f, 1.339887440266574e-3f, 9.618437357674640e-3f,
-                               5.550332471162809e-2f, 2.402264791363012e-1f, 6.931472028550421e-1f};
-    vf p = v_set1(c[0]);
-
-    for (int i = 1; i < 6; i++)
-        p = v_add(v_mul(p, f), v_set1(c[i]));
-    return v_add(v_mul(p, f), v_set1(1));
 }
 
 /* e^x, x clamped to [−87, 88]; NaN stays. */
@@ -79,51 +68,56 @@ static inline vf v_exp(vf x)
     const vf y = v_min(v_set1(88), v_max(v_set1(-87), x));
     vu n;
     const vf k = v_round(v_mul(y, v_set1(1.44269504f)), &n);
-    const vf r = v_sub(v_sub(y, v_mul(k, v_set1(0.693359375f))), v_mul(k, v_set1(-2.12194440e-4f)));
+    const vf r = v_fma(k, v_set1(2.12194440e-4f), v_fma(k, v_set1(-0.693359375f), y));
     vf p = v_set1(c[0]);
 
     for (int i = 1; i < 6; i++)
-        p = v_add(v_mul(p, r), v_set1(c[i]));
-    p = v_add(v_add(v_mul(v_mul(r, r), p), r), v_set1(1));
+        p = v_fma(p, r, v_set1(c[i]));
+    p = v_add(v_fma(v_mul(r, r), p, r), v_set1(1));
     return v_mul(p, v_pow2(n));
 }
 
-/* A power's exponent, 0 ≤ c ≤ 1000, prepared: high has 12 significant bits, so that high · e is exact. */
+/* A power's exponent, 0 ≤ c ≤ 1000, prepared. */
 typedef struct v_power {
-    vf c, high, low, of_zero, of_inf;
+    vf c, of_zero, of_inf;
 } v_power;
 
 static inline v_power v_power_of(float c)
 {
-    uint32_t u;
-    float high;
-
-    memcpy(&u, &c, sizeof u);
-    u &= 0xFFFFF000u;
-    memcpy(&high, &u, sizeof high);
-    return (v_power){v_set1(c), v_set1(high), v_set1(c - high), v_set1(c == 0 ? 1.0f : 0.0f),
-                     v_set1(c == 0 ? 1.0f : INFINITY)};
+    return (v_power){v_set1(c), v_set1(c == 0 ? 1.0f : 0.0f), v_set1(c == 0 ? 1.0f : INFINITY)};
 }
 
-/* x^c for x ≥ 0 (−0 is 0), NaN stays; |error| ≤ 4e-7 relative for c ≤ 4 and c·|log2 x| < 126. The integral part of c·e
- * is taken off exactly before anything is rounded, so the error does not grow with log x. */
+/* 2^(e + log2_m) to the power of c. The multiple of 1/8 next to the exponent is taken off the exact c·e, so the error does
+ * not grow with log x. */
+static inline vf v_pow_of_log2(const v_power *k, vf e, vf log2_m)
+{
+    const vf magic = v_set1(0x1.8p20f); /* its unit in the last place is 1/8 */
+    const vf rest = v_mul(k->c, log2_m), t = v_add(v_fma(k->c, e, rest), magic), y = v_sub(t, magic);
+
+    return v_exp2_parts(y, v_bits(t), v_add(v_fms(k->c, e, y), rest));
+}
+
+/* Lanes with subnormals, infinities and NaN among them. */
+static __attribute__((noinline, unused)) vf v_pow_unusual(const v_power *k, vf x)
+{
+    const vm tiny = v_lt(x, v_set1(0x1p-126f));
+    vf e;
+    const vf log2_m = v_log2_parts(v_select(tiny, v_mul(x, v_set1(0x1p24f)), x), &e);
+    const vf p = v_pow_of_log2(k, v_sub(e, v_select(tiny, v_set1(24), v_set1(0))), log2_m);
+    const vf q = v_select(v_eq(x, v_set1(INFINITY)), k->of_inf, v_select(v_eq(x, x), p, x));
+
+    return v_select(v_eq(x, v_set1(0)), k->of_zero, q);
+}
+
+/* x^c for x ≥ 0 (−0 is 0), NaN stays; |error| ≤ 5e-7 relative for c ≤ 5. */
 static inline vf v_pow(const v_power *k, vf x)
 {
-    vf e;
-    vu n0, n1, n, half;
-    const vf f = v_split(x, &e), z = v_log1p_rest(f);
-    const vf log2_m = v_add(v_mul(v_add(z, f), v_set1(0.44269504088896340736f)), v_add(z, f));
-    const vf whole = v_mul(k->high, e), k0 = v_round(whole, &n0);
-    const vf rest = v_add(v_sub(whole, k0), v_add(v_mul(k->low, e), v_mul(k->c, log2_m)));
-    const vf k1 = v_round(rest, &n1), p = v_exp2_part(v_sub(rest, k1));
-    const vf sum = v_max(v_set1(-252), v_min(v_set1(252), v_add(k0, k1)));
+    vf e, log2_m;
 
-    v_round(sum, &n);
-    half = vu_sar(n, 1);
-    return v_select(
-        v_eq(x, v_set1(0)), k->of_zero,
-        v_select(v_eq(x, v_set1(INFINITY)), k->of_inf,
-                 v_select(v_eq(x, x), v_mul(v_mul(p, v_pow2(half)), v_pow2(vu_sub(n, half))), x)));
+    if (__builtin_expect(v_any_unusual(x), 0))
+        return v_pow_unusual(k, x);
+    log2_m = v_log2_parts(x, &e);
+    return v_select(v_eq(x, v_set1(0)), k->of_zero, v_pow_of_log2(k, e, log2_m));
 }
 
 #endif

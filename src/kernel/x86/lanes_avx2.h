@@ -4,6 +4,7 @@
 #define MTM_KERNEL_X86_LANES_AVX2_H
 
 #include <immintrin.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -36,6 +37,14 @@ static inline vf v_sub(vf a, vf b)
 static inline vf v_mul(vf a, vf b)
 {
     return _mm256_mul_ps(a, b);
+}
+static inline vf v_fma(vf a, vf b, vf c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+static inline vf v_fms(vf a, vf b, vf c)
+{
+    return _mm256_fmsub_ps(a, b, c);
 }
 static inline vf v_div(vf a, vf b)
 {
@@ -76,6 +85,31 @@ static inline vf v_float(vu u)
 static inline vf v_from_int(vu a)
 {
     return _mm256_cvtepi32_ps(a);
+}
+static inline vf v_lookup(const float table[8], vu index)
+{
+    return _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), index);
+}
+static inline vf v_scale(vf p, vf k)
+{
+    const vf magic = _mm256_set1_ps(0x1.8p20f); /* its unit in the last place is 1/8 */
+    const vu n8 = _mm256_sub_epi32(v_bits(_mm256_add_ps(k, magic)), v_bits(magic));
+    const vu bias = _mm256_set1_epi32(127), n = _mm256_srai_epi32(n8, 3);
+    const vu m = _mm256_max_epi32(_mm256_min_epi32(n, _mm256_set1_epi32(252)), _mm256_set1_epi32(-252));
+    const vu half = _mm256_srai_epi32(m, 1), other = _mm256_sub_epi32(m, half);
+    const vf q = _mm256_mul_ps(p, v_float(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23)));
+
+    return _mm256_mul_ps(q, v_float(_mm256_slli_epi32(_mm256_add_epi32(other, bias), 23)));
+}
+static inline bool v_any_unusual(vf x)
+{
+    const vu u =
+        _mm256_sub_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(1)); /* 0 and −0 become the signed ends */
+    const vu low = _mm256_cmpgt_epi32(_mm256_set1_epi32(0x007FFFFF), u);
+    const vu high = _mm256_cmpgt_epi32(u, _mm256_set1_epi32(0x7F7FFFFE));
+
+    return !_mm256_testz_si256(_mm256_or_si256(_mm256_andnot_si256(u, low), high),
+                               _mm256_set1_epi32(INT32_MIN));
 }
 static inline vu vu_set1(uint32_t a)
 {

@@ -1,4 +1,4 @@
-/* kernel/x86/pointwise_avx512.c: pointwise programs, sixteen voxels at a time.
+/* kernel/x86/pointwise_avx512.c: pointwise programs, 32 voxels at a time.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/pointwise.h"
 
@@ -6,19 +6,16 @@
 
 #include "kernel/pointwise_body.h"
 
-/* Eight counters, one per 64-bit lane; see pointwise_avx2.c. */
-static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_VECTORS])
+/* The words of eight counters, one per 64-bit lane (see pointwise_avx2.c), as first and second words of 16 pairs. */
+static inline void philox_pairs(const noise_key *k, uint64_t block, __m512i *first, __m512i *second)
 {
     const __m512i m0 = _mm512_set1_epi64(0xD2511F53), m1 = _mm512_set1_epi64(0xCD9E8D57);
-    const __m512i even = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(8));
     uint32_t k0 = (uint32_t)k->seed, k1 = (uint32_t)(k->seed >> 32);
     __m512i c0 =
         _mm512_add_epi64(_mm512_set1_epi64((int64_t)block), _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
     __m512i c1 =
         _mm512_xor_si512(_mm512_set1_epi64(k->stream[0]), _mm512_slli_epi64(_mm512_srli_epi64(c0, 32), 16));
     __m512i c2 = _mm512_set1_epi64(k->stream[1]), c3 = _mm512_set1_epi64(k->stream[2]);
-    vf z0, z1;
 
     for (int i = 0; i < 10; i++) {
         const __m512i p0 = _mm512_mul_epu32(c0, m0), p1 = _mm512_mul_epu32(c2, m1);
@@ -28,10 +25,22 @@ static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_
         c1 = p1, c3 = p0;
         k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
     }
-    noise_pair(_mm512_mask_blend_epi32(0xAAAA, c0, _mm512_slli_epi64(c2, 32)),
-               _mm512_mask_blend_epi32(0xAAAA, c1, _mm512_slli_epi64(c3, 32)), &z0, &z1);
-    out[0] = _mm512_permutex2var_ps(z0, even, z1);
-    out[1] = _mm512_permutex2var_ps(z0, odd, z1);
+    *first = _mm512_mask_blend_epi32(0xAAAA, c0, _mm512_slli_epi64(c2, 32));
+    *second = _mm512_mask_blend_epi32(0xAAAA, c1, _mm512_slli_epi64(c3, 32));
+}
+
+static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_VECTORS])
+{
+    const __m512i even = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(8));
+    vu w0, w1;
+    vf z0, z1;
+
+    philox_pairs(k, block, &w0.lo, &w1.lo);
+    philox_pairs(k, block + 8, &w0.hi, &w1.hi);
+    noise_pair(w0, w1, &z0, &z1);
+    out[0] = (vf){_mm512_permutex2var_ps(z0.lo, even, z1.lo), _mm512_permutex2var_ps(z0.lo, odd, z1.lo)};
+    out[1] = (vf){_mm512_permutex2var_ps(z0.hi, even, z1.hi), _mm512_permutex2var_ps(z0.hi, odd, z1.hi)};
 }
 
 void mtm_pointwise_run_avx512(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n)
