@@ -1,7 +1,7 @@
 /* kernel/vmath.h: elementary functions over float32 lanes. A template: include one of lanes_c.h, x86/lanes_avx2.h and
- * x86/lanes_avx512.h first. All three fuse the same multiplications and additions, so
- * they give the same bits. Logarithm and power of two by
- * eight centres and short polynomials (tools/fit_vmath.py); exp, sin and cos with the polynomials of Cephes (S. L. Moshier,
+ * x86/lanes_avx512.h first. All three fuse the same multiplications and additions, so they give the same bits (plain C
+ * pays for that with calls of fmaf where the processor has no such instruction). Logarithm and power of two by eight
+ * centres and short polynomials (tools/fit_vmath.py); exp, sin and cos with the polynomials of Cephes (S. L. Moshier,
  * single precision: expf, sinf, cosf).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_KERNEL_VMATH_H

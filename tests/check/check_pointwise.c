@@ -1,0 +1,74 @@
+/* tests/check/check_pointwise.c: pointwise programs: every variant gives the bits of the C reference, in any cut.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include <string.h>
+
+typedef struct step_case {
+    const char *name;
+    mtm_step step;
+    double lo, hi; /* of the values */
+} step_case;
+
+static const step_case cases[] = {
+    {"linear", {MTM_STEP_LINEAR, -1, 1.7f, -0.3f, 100.25f, 0, 0, {0}}, -500, 500},
+    {"linear_nonzero", {MTM_STEP_LINEAR_NONZERO, -1, 1.7f, -0.3f, 2, 0, 0, {0}}, -2, 2},
+    {"clamp", {MTM_STEP_CLAMP, -1, -0.5f, 0.75f, 0, 0, 0, {0}}, -2, 2},
+    {"gamma", {MTM_STEP_GAMMA, -1, -3, 1.0f / 7, 0.7f, 7, 0, {0}}, -4, 5},
+    {"gamma_0", {MTM_STEP_GAMMA, -1, 0, 1, 0, 1, 0, {0}}, -1, 1},
+    {"gamma_signed", {MTM_STEP_GAMMA_SIGNED, -1, 0, 0, 2.3f, 0, 0, {0}}, -1e4, 1e4},
+    {"gamma_signed_steep", {MTM_STEP_GAMMA_SIGNED, -1, 0, 0, 900, 0, 0, {0}}, -1.2, 1.2},
+    {"sigmoid", {MTM_STEP_SIGMOID, -1, 2, -0.01f, 0.4f, -1, 0, {0}}, -20000, 20000},
+    {"noise", {MTM_STEP_NOISE, -1, 0.5f, 0, 0, 0, 0x123456789ABCDEFull, {7, 8, 9}}, -1, 1},
+};
+
+static void check_step(mtm_check *c, const step_case *s, const mtm_pointwise *p)
+{
+    for (int i = 0; i < MTM_CHECK_SIZES; i++) {
+        const size_t n = mtm_check_size(c, i), cut = n ? (size_t)mtm_check_below(c, (int64_t)n) : 0;
+        float *const a = mtm_check_alloc(c, n * sizeof *a, sizeof *a);
+        float *const b = mtm_check_alloc(c, n * sizeof *b, sizeof *b);
+        const int64_t first = mtm_check_below(c, i % 3 ? 1000 : INT64_C(1) << 40);
+
+        mtm_check_fill_f32(c, a, n, s->lo, s->hi, true);
+        if (n)
+            memcpy(b, a, n * sizeof *a);
+        c->ref.pointwise.run(p, 0, first, a, n);
+        c->now.pointwise.run(p, 0, first, b, cut);
+        c->now.pointwise.run(p, 0, first + (int64_t)cut, b + cut, n - cut);
+        mtm_check_f32(c, s->name, a, b, n, 0, 0);
+        mtm_check_case_end(c);
+    }
+}
+
+static void bench_step(mtm_check *c, const mtm_pointwise *p)
+{
+    enum { N = 1 << 16 };
+    float *const a = mtm_check_alloc(c, N * sizeof *a, 64);
+
+    mtm_check_fill_f32(c, a, N, 0, 1, false);
+    mtm_check_bench(c, N, c->ref.pointwise.run(p, 0, 0, a, N), c->now.pointwise.run(p, 0, 0, a, N));
+    mtm_check_case_end(c);
+}
+
+void check_pointwise(mtm_check *c)
+{
+    mtm_pointwise all = {0};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const mtm_pointwise p = {.n = 1, .steps = {cases[i].step}};
+
+        if (i < 4)
+            all.steps[all.n++] = cases[i].step;
+        if (!mtm_check_kernel(c, cases[i].name, c->ref.pointwise.run, c->now.pointwise.run))
+            continue;
+        check_step(c, &cases[i], &p);
+        bench_step(c, &p);
+    }
+    if (mtm_check_kernel(c, "four steps", c->ref.pointwise.run, c->now.pointwise.run)) {
+        const step_case s = {"four steps", {0}, -10, 10};
+
+        all.steps[2].channel = 1; /* not this channel's */
+        check_step(c, &s, &all);
+    }
+}
