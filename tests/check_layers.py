@@ -13,11 +13,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 ALLOWED = {
     "base": [],
-    "array": ["base"],
+    "array": ["base", "kernel"],
     "kernel": ["base"],
     "io": ["base"],
     "codec": ["base", "array", "kernel"],
-    "image": ["base", "array", "io", "codec"],
+    "image": ["base", "array", "kernel", "io", "codec"],
     "format": ["image", "codec", "io", "array", "base"],
     "op": ["base", "array", "kernel"],
     "pipe": ["op", "image", "array", "base"],
@@ -34,7 +34,7 @@ PUBLIC = {
     "microtome.h": "load",
 }
 # Types that a lower layer names without calling upwards.
-HEADERS_ONLY = {("op", "image"): {"draw.h"}, ("codec", "image"): set()}
+HEADERS_ONLY = {("kernel", "array"): {"convert.h"}, ("op", "image"): {"draw.h"}, ("codec", "image"): set()}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 

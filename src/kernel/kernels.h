@@ -3,12 +3,18 @@
 #ifndef MTM_KERNEL_KERNELS_H
 #define MTM_KERNEL_KERNELS_H
 
+#include "kernel/convert.h"
 #include "kernel/pointwise.h"
+#include "kernel/select.h"
+#include "kernel/stats.h"
 #include "kernel/warp.h"
 
 typedef struct mtm_kernels {
+    mtm_convert_kernels convert;
     mtm_pointwise_kernels pointwise;
     mtm_warp_kernels warp;
+    mtm_select_kernels select;
+    mtm_stats_kernels stats;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);

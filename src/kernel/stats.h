@@ -30,4 +30,29 @@ typedef struct mtm_stats {
     double percentile[2];                                  /* NumPy's 'linear' */
 } mtm_stats;
 
+/* Sums over some numbers, about a shift that lies among them: a large offset does not cancel. Begin with
+ * mtm_moments_none(). Finite numbers only; the others are counted. */
+typedef struct mtm_moments {
+    int64_t count, non_finite;
+    double min, max;         /* +inf, −inf while count is 0 */
+    double shift, sum, sum2; /* of x − shift and its square; the shift is set by the first number */
+} mtm_moments;
+
+mtm_moments mtm_moments_none(void);
+double mtm_moments_mean(const mtm_moments *m); /* 0 when nothing was counted */
+double mtm_moments_std(const mtm_moments *m);  /* population */
+/* a := both. Chan, Golub, LeVeque, Updating formulae and a pairwise algorithm (1979). */
+void mtm_moments_merge(mtm_moments *a, const mtm_moments *b);
+/* Fills count, non_finite, min, max, mean and std, and the non-zero part from nz (NULL: left alone). */
+void mtm_moments_store(mtm_stats *out, const mtm_moments *all, const mtm_moments *nz);
+
+typedef struct mtm_stats_kernels {
+    /* Adds x[0…n). keep (NULL: all): numbers whose byte is 0 are left out. skip_zero: and those that are 0. Float64
+     * sums; variants add in another order and agree within 1e-12 of the sums of magnitudes. */
+    void (*moments_f32)(mtm_moments *m, const float *x, const uint8_t *keep, bool skip_zero, size_t n);
+    void (*moments_f64)(mtm_moments *m, const double *x, const uint8_t *keep, bool skip_zero, size_t n);
+} mtm_stats_kernels;
+
+void mtm_stats_kernels_init(mtm_stats_kernels *k, unsigned cpu);
+
 #endif

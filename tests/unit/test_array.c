@@ -2,7 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <math.h>
+
 #include "array/dlpack.h"
+#include "base/rng.h"
 
 static void test_dtypes(void **state)
 {
@@ -135,11 +138,270 @@ static void test_dlpack(void **state)
     mtm_mem_fail_after(-1);
 }
 
+/* ---- conversion, against one voxel at a time in long double -------------------------------------------- */
+
+enum { SIDE = 5, LONG = 67, VOXELS = 3 * SIDE * LONG };
+
+static const long double least[MTM_N_DTYPES] = {
+    [MTM_I8] = -128, [MTM_I16] = -32768, [MTM_I32] = -2147483648.0L, [MTM_I64] = -0x1p63L};
+static const long double most[MTM_N_DTYPES] = {[MTM_U8] = 255,
+                                               [MTM_I8] = 127,
+                                               [MTM_U16] = 65535,
+                                               [MTM_I16] = 32767,
+                                               [MTM_U32] = 4294967295.0L,
+                                               [MTM_I32] = 2147483647.0L,
+                                               [MTM_U64] = 0x1p64L - 1,
+                                               [MTM_I64] = 0x1p63L - 1,
+                                               [MTM_BOOL] = 1};
+
+static long double half_value(uint16_t h)
+{
+    const int e = h >> 10 & 31, f = h & 1023;
+    const long double x = e == 31 ? (f ? NAN : INFINITY) : e ? ldexpl(1024 + f, e - 25) : ldexpl(f, -24);
+
+    return h >> 15 ? -x : x;
+}
+
+static long double load(mtm_dtype t, const void *p)
+{
+    switch (t) {
+    case MTM_U8: return *(const uint8_t *)p;
+    case MTM_I8: return *(const int8_t *)p;
+    case MTM_U16: return *(const uint16_t *)p;
+    case MTM_I16: return *(const int16_t *)p;
+    case MTM_U32: return *(const uint32_t *)p;
+    case MTM_I32: return *(const int32_t *)p;
+    case MTM_U64: return *(const uint64_t *)p;
+    case MTM_I64: return *(const int64_t *)p;
+    case MTM_F16: return half_value(*(const uint16_t *)p);
+    case MTM_F32: return *(const float *)p;
+    case MTM_F64: return *(const double *)p;
+    default: return *(const uint8_t *)p != 0;
+    }
+}
+
+/* x rounded to what dtype t holds. */
+static long double rounded(mtm_dtype t, long double x)
+{
+    if (t == MTM_F64)
+        return (double)x;
+    if (t == MTM_F32)
+        return (float)x;
+    if (t == MTM_BOOL)
+        return x != 0;
+    if (t == MTM_F16) {
+        int e;
+        if (!isfinite(x) || x == 0)
+            return x;
+        frexpl(x, &e);
+        e = e < -13 ? -13 : e;
+        x = ldexpl(rintl(ldexpl(x, 11 - e)), e - 11);
+        return fabsl(x) > 65504 ? copysignl(INFINITY, x) : x;
+    }
+    x = rintl(x) + 0.0L; /* an integer has no −0 */
+    return x < least[t] ? least[t] : x > most[t] ? most[t] : x;
+}
+
+/* What the documented arithmetic gives. */
+static long double expected(mtm_dtype from, mtm_dtype to, long double x, double slope, double inter)
+{
+    if (slope == 1 && inter == 0)
+        return rounded(to, x);
+    if (to == MTM_F32 && (mtm_dtype_size(from) <= 2 || from == MTM_F32)) {
+        volatile float product = (float)x * (float)slope;
+        return product + (float)inter;
+    }
+    volatile double product = (double)x * slope;
+    volatile double sum = product + inter;
+    return rounded(to, sum);
+}
+
+/* Random values of dtype t: any bits for integers, moderate numbers with ties and extremes for floats. */
+static void fill(mtm_rng *r, mtm_dtype t, void *p, int64_t n)
+{
+    static const float some[] = {0.5f,  1.5f,  2.5f,  -0.5f,  -1.5f, 255.5f,
+                                 70000, -3e9f, 1e30f, -1e30f, -0.0f, 1e-6f};
+
+    for (int64_t i = 0; i < n; i++) {
+        const uint64_t u = mtm_rng_u64(r);
+        const float x = u % 5 ? (float)(int32_t)(u >> 32) * 0x1p-20f : some[u / 5 % 12];
+        char *const d = (char *)p + i * (int64_t)mtm_dtype_size(t);
+
+        if (t == MTM_F32)
+            *(float *)d = x;
+        else if (t == MTM_F64)
+            *(double *)d = (double)x * (1 + 1e-9 * (double)(u >> 40 & 3));
+        else if (t == MTM_F16) /* no NaN: their exponent is 31 */
+            *(uint16_t *)d = (uint16_t)(u >> 48) & ((u >> 58 & 31) == 31 ? 0x83FF : 0xFFFF);
+        else
+            memcpy(d, &u, mtm_dtype_size(t));
+    }
+}
+
+/* Layout number `how` of a [3, SIDE, LONG] array: axis orders, with some axes backwards. */
+static mtm_array layout(void *data, mtm_dtype t, int how)
+{
+    static const int orders[6][3] = {{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {0, 2, 1}, {2, 0, 1}, {1, 2, 0}};
+    const int64_t shape[3] = {3, SIDE, LONG};
+    mtm_array a = mtm_array_wrap(data, t, 3, shape);
+    int64_t stride = (int64_t)mtm_dtype_size(t);
+
+    for (int i = 2; i >= 0; i--) {
+        const int axis = orders[how % 6][i];
+        a.stride[axis] = stride, stride *= shape[axis];
+        if (how / 6 >> axis & 1) {
+            a.data = (char *)a.data + (shape[axis] - 1) * a.stride[axis];
+            a.stride[axis] = -a.stride[axis];
+        }
+    }
+    return a;
+}
+
+static const void *voxel(const mtm_array *a, int64_t z, int64_t y, int64_t x)
+{
+    return (const char *)a->data + z * a->stride[0] + y * a->stride[1] + x * a->stride[2];
+}
+
+static void compare(const mtm_array *dst, const mtm_array *src, double slope, double inter)
+{
+    for (int64_t i = 0; i < VOXELS; i++) {
+        const int64_t z = i / (SIDE * LONG), y = i / LONG % SIDE, x = i % LONG;
+        const long double v = load(src->dtype, voxel(src, z, y, x)),
+                          got = load(dst->dtype, voxel(dst, z, y, x));
+        const long double want = expected(src->dtype, dst->dtype, v, slope, inter);
+
+        if (got != want || signbit(got) != signbit(want))
+            fail_msg("%s → %s, ·%g + %g: %Lg gives %Lg, not %Lg", mtm_dtype_name(src->dtype),
+                     mtm_dtype_name(dst->dtype), slope, inter, v, got, want);
+    }
+}
+
+static void test_convert(void **state)
+{
+    static const double scales[][2] = {{1, 0}, {0.37, -12.5}, {-2, 0}, {1, 0.5}};
+    static double in[VOXELS], out[VOXELS];
+    mtm_rng r = mtm_rng_at(3, 0, 0, 0);
+    mtm_error err = {0};
+
+    for (int s = MTM_U8; s < MTM_N_DTYPES; s++)
+        for (int d = MTM_U8; d < MTM_N_DTYPES; d++)
+            for (int trial = 0; trial < 24; trial++) {
+                const double *const scale = scales[trial & 3];
+                const mtm_array src = layout(in, (mtm_dtype)s, (int)mtm_rng_below(&r, 48));
+                mtm_array dst = layout(out, (mtm_dtype)d, trial < 12 ? 0 : (int)mtm_rng_below(&r, 48));
+
+                fill(&r, (mtm_dtype)s, in, VOXELS);
+                assert_ok(mtm_array_convert(&dst, &src, scale[0], scale[1], NULL, &err));
+                compare(&dst, &src, scale[0], scale[1]);
+            }
+}
+
+static void test_convert_swapped(void **state)
+{
+    static uint32_t in[VOXELS], native[VOXELS];
+    static float out[VOXELS], plain[VOXELS];
+    mtm_rng r = mtm_rng_at(4, 0, 0, 0);
+    mtm_error err = {0};
+    mtm_array dst = layout(out, MTM_F32, 0), want = layout(plain, MTM_F32, 0);
+
+    for (int64_t i = 0; i < VOXELS; i++)
+        in[i] = mtm_rng_u32(&r), native[i] = __builtin_bswap32(in[i]);
+    for (int how = 0; how < 48; how++) {
+        const mtm_array src = layout(in, MTM_I32, how), other = layout(native, MTM_I32, how);
+
+        assert_ok(mtm_array_convert_stats(&dst, &src, 2, 1, true, NULL, NULL, &err));
+        assert_ok(mtm_array_convert(&want, &other, 2, 1, NULL, &err));
+        assert_memory_equal(out, plain, sizeof out);
+    }
+}
+
+static void test_convert_large(void **state)
+{
+    const int64_t shape[3] = {70, 90, 110}, n = 70 * 90 * 110;
+    mtm_error err = {0};
+    mtm_array src, dst, again;
+    mtm_stats st, st2;
+    mtm_pool *pool;
+    int64_t nonzero = 0;
+    double sum = 0, sum2 = 0;
+
+    assert_ok(mtm_array_new(&src, MTM_I16, 3, shape, NULL, &err));
+    assert_ok(mtm_array_new(&dst, MTM_F32, 3, shape, NULL, &err));
+    assert_ok(mtm_array_new(&again, MTM_F32, 3, shape, NULL, &err));
+    assert_ok(mtm_pool_new(&pool, 3, &err));
+    for (int64_t i = 0; i < n; i++)
+        ((int16_t *)src.data)[i] = (int16_t)(i % 4 ? i * 7919 % 3001 - 1000 : 0);
+    for (int f_order = 0; f_order < 2; f_order++) {
+        mtm_array view = src;
+        if (f_order)
+            view.stride[0] = 2, view.stride[1] = 140, view.stride[2] = 140 * 90;
+        assert_ok(mtm_array_convert_stats(&dst, &view, 0.5, 0, false, &st, NULL, &err));
+        assert_ok(mtm_array_convert_stats(&again, &view, 0.5, 0, false, &st2, pool, &err));
+        assert_memory_equal(dst.data, again.data, (size_t)n * 4);
+        assert_memory_equal(&st, &st2, sizeof st); /* threads change nothing */
+        assert_true(*(float *)voxel(&dst, 69, 88, 107) == *(const int16_t *)voxel(&view, 69, 88, 107) * 0.5f);
+        assert_true(*(float *)voxel(&dst, 31, 2, 109) == *(const int16_t *)voxel(&view, 31, 2, 109) * 0.5f);
+        assert_int_equal(st.count, n);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const double v = ((int16_t *)src.data)[i] * 0.5;
+        nonzero += v != 0, sum += v, sum2 += v * v;
+    }
+    assert_true(st.min == -500 && st.max == 1000);
+    assert_int_equal(st.nonzero, nonzero);
+    assert_true(fabs(st.mean - sum / (double)n) < 1e-9);
+    assert_true(fabs(st.std - sqrt(sum2 / (double)n - sum / (double)n * sum / (double)n)) < 1e-9);
+    assert_true(fabs(st.nonzero_mean - sum / (double)nonzero) < 1e-9);
+    mtm_mem_fail_after(0);
+    assert_status(MTM_E_NOMEM, mtm_array_convert_stats(&dst, &src, 1, 0, false, &st, NULL, &err));
+    mtm_mem_fail_after(-1);
+    mtm_pool_free(pool);
+    mtm_array_drop(&src);
+    mtm_array_drop(&dst);
+    mtm_array_drop(&again);
+}
+
+static void test_convert_errors(void **state)
+{
+    float f[12] = {[7] = NAN};
+    int32_t v[12];
+    mtm_error err = {0};
+    mtm_array src = mtm_array_wrap(f, MTM_F32, 2, (int64_t[]){3, 4});
+    mtm_array dst = mtm_array_wrap(v, MTM_I32, 2, (int64_t[]){3, 4});
+
+    assert_status(MTM_E_INVAL, mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    assert_status(MTM_E_INVAL, mtm_array_convert(&dst, &src, 2, 0, NULL, &err));
+    dst.dtype = MTM_BOOL, dst.stride[1] = 1;
+    assert_status(MTM_E_INVAL, mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    dst = mtm_array_wrap(v, MTM_F32, 2, (int64_t[]){3, 4});
+    assert_ok(mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    assert_true(isnan(((float *)(void *)v)[7]));
+    dst.stride[0] = 0; /* the destination may not repeat */
+    assert_status(MTM_E_INVAL, mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    dst = mtm_array_wrap(v, MTM_F32, 2, (int64_t[]){4, 3});
+    assert_status(MTM_E_INVAL, mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    dst = mtm_array_wrap(v, MTM_F32, 1, (int64_t[]){12});
+    assert_status(MTM_E_INVAL, mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    dst.dtype = MTM_NONE;
+    assert_status(MTM_E_INVAL, mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    src.shape[1] = 0, dst = mtm_array_wrap(NULL, MTM_I8, 2, (int64_t[]){3, 0});
+    assert_ok(mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    src = mtm_array_wrap(f + 3, MTM_F32, 2, (int64_t[]){3, 4}),
+    dst = mtm_array_wrap(v, MTM_I32, 2, (int64_t[]){3, 4});
+    src.stride[0] = src.stride[1] = 0; /* the source may */
+    f[3] = 42;
+    assert_ok(mtm_array_convert(&dst, &src, 1, 0, NULL, &err));
+    assert_int_equal(v[11], 42);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dtypes), cmocka_unit_test(test_new),    cmocka_unit_test(test_order),
-        cmocka_unit_test(test_crop),   cmocka_unit_test(test_dlpack),
+        cmocka_unit_test(test_dtypes),          cmocka_unit_test(test_new),
+        cmocka_unit_test(test_order),           cmocka_unit_test(test_crop),
+        cmocka_unit_test(test_dlpack),          cmocka_unit_test(test_convert),
+        cmocka_unit_test(test_convert_swapped), cmocka_unit_test(test_convert_large),
+        cmocka_unit_test(test_convert_errors),
     };
 
     return cmocka_run_group_tests_name("array", tests, NULL, NULL);

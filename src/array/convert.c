@@ -1,0 +1,294 @@
+/* array/convert.c: arrays of any strides from one type and memory order to another, in one pass over both.
+ * Axes are sorted by the destination's strides and merged where both sides allow. If the source is then contiguous along
+ * the innermost axis, rows are converted; if along another one, tiles are transposed on the way.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "array.h"
+
+enum {
+    CHUNK = 4096,          /* elements of a row that are converted at a time */
+    LINE_BYTES = 128,      /* of a source line in a tile: whole cache lines are used up */
+    TILE_BYTES = 32 << 10, /* of a transposed tile */
+    PIECE = 1 << 16,       /* elements of a task, about */
+    MOST_PIECES = 4096
+};
+
+typedef struct piece_sums { /* statistics of one task */
+    mtm_moments all, nonzero;
+} piece_sums;
+
+typedef struct job {
+    const mtm_convert_kernels *k;
+    const mtm_stats_kernels *stats;
+    mtm_conversion c;
+    int32_t ndim; /* ≥ 1; the destination's innermost axis is the last */
+    int64_t shape[MTM_MAX_DIMS], dst_stride[MTM_MAX_DIMS], src_stride[MTM_MAX_DIMS];
+    char *dst;
+    const char *src;
+    int64_t src_size, dst_size; /* bytes of an element */
+    int32_t across;             /* axis along which the source is contiguous, or −1: rows */
+    int64_t step[MTM_MAX_DIMS]; /* extents of one item along each axis */
+    int64_t grain;              /* items of a task */
+    piece_sums *sums;           /* per task, or NULL */
+    atomic_bool nan;            /* a NaN met an integer */
+} job;
+
+/* ---- the plan ----------------------------------------------------------------------------------------- */
+
+static void swap_axes(job *j, int32_t a, int32_t b)
+{
+    const int64_t n = j->shape[a], d = j->dst_stride[a], s = j->src_stride[a];
+
+    j->shape[a] = j->shape[b], j->dst_stride[a] = j->dst_stride[b], j->src_stride[a] = j->src_stride[b];
+    j->shape[b] = n, j->dst_stride[b] = d, j->src_stride[b] = s;
+}
+
+/* Runs axis i backwards on both sides. */
+static void flip_axis(job *j, int32_t i)
+{
+    j->dst += (j->shape[i] - 1) * j->dst_stride[i], j->src += (j->shape[i] - 1) * j->src_stride[i];
+    j->dst_stride[i] = -j->dst_stride[i], j->src_stride[i] = -j->src_stride[i];
+}
+
+static void collapse(job *j, const mtm_array *dst, const mtm_array *src)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < dst->ndim; i++)
+        if (dst->shape[i] > 1) {
+            j->shape[n] = dst->shape[i];
+            j->dst_stride[n] = dst->stride[i], j->src_stride[n] = src->stride[i];
+            if (dst->stride[i] < 0)
+                flip_axis(j, n);
+            n++;
+        }
+    for (int32_t i = 1; i < n; i++) /* outermost first; stable, at most eight */
+        for (int32_t k = i; k > 0 && j->dst_stride[k] > j->dst_stride[k - 1]; k--)
+            swap_axes(j, k, k - 1);
+    j->ndim = n > 0;
+    for (int32_t i = 1; i < n; i++) {
+        const int32_t last = j->ndim - 1;
+
+        if (j->dst_stride[last] == j->dst_stride[i] * j->shape[i] &&
+            j->src_stride[last] == j->src_stride[i] * j->shape[i]) {
+            j->shape[last] *= j->shape[i];
+            j->dst_stride[last] = j->dst_stride[i], j->src_stride[last] = j->src_stride[i];
+        } else {
+            swap_axes(j, j->ndim++, i);
+        }
+    }
+    if (n == 0)
+        j->ndim = 1, j->shape[0] = 1, j->dst_stride[0] = j->dst_size, j->src_stride[0] = j->src_size;
+}
+
+/* Rows or tiles, and how large an item is along each axis. */
+static void plan(job *j)
+{
+    const int32_t last = j->ndim - 1;
+
+    j->across = -1;
+    for (int32_t i = 0; i < j->ndim; i++)
+        j->step[i] = 1;
+    if (j->src_stride[last] != j->src_size && j->dst_stride[last] == j->dst_size)
+        for (int32_t i = 0; i < last; i++)
+            if (j->src_stride[i] == j->src_size || j->src_stride[i] == -j->src_size)
+                j->across = i;
+    if (j->across < 0) {
+        j->step[last] = 4 * CHUNK;
+        return;
+    }
+    if (j->src_stride[j->across] < 0)
+        flip_axis(j, j->across);
+    j->step[j->across] = LINE_BYTES / j->src_size;
+    j->step[last] = TILE_BYTES / LINE_BYTES;
+}
+
+static int64_t items_along(const job *j, int32_t i)
+{
+    return (j->shape[i] - 1) / j->step[i] + 1;
+}
+
+/* ---- the work ----------------------------------------------------------------------------------------- */
+
+/* Statistics of n converted, contiguous numbers while they are hot. */
+static void add_stats(const job *j, piece_sums *p, const void *x, size_t n)
+{
+    const mtm_conversion c = {.src = j->c.dst, .dst = MTM_F32, .slope = 1};
+
+    if (j->c.dst == MTM_F32 || j->k->to_f32[j->c.dst]) {
+        float stage[CHUNK];
+
+        if (j->c.dst != MTM_F32) {
+            mtm_convert_row(j->k, &c, stage, x, n);
+            x = stage;
+        }
+        j->stats->moments_f32(&p->all, x, NULL, false, n);
+        j->stats->moments_f32(&p->nonzero, x, NULL, true, n);
+    } else {
+        double stage[CHUNK];
+
+        j->k->to_f64[j->c.dst](stage, x, n, 1, -0.0);
+        j->stats->moments_f64(&p->all, stage, NULL, false, n);
+        j->stats->moments_f64(&p->nonzero, stage, NULL, true, n);
+    }
+}
+
+/* n elements, at any strides, n ≤ CHUNK. */
+static bool convert_chunk(const job *j, piece_sums *p, char *dst, int64_t dst_stride, const char *src,
+                          int64_t src_stride, size_t n)
+{
+    _Alignas(64) uint64_t in[CHUNK], out[CHUNK];
+    const bool scattered = dst_stride != j->dst_size && n > 1;
+    void *const to = scattered ? (void *)out : dst;
+    bool good;
+
+    if (src_stride != j->src_size && n > 1) {
+        j->k->gather[mtm_convert_log2(j->c.src)](in, src, (ptrdiff_t)src_stride, n);
+        src = (const char *)in;
+    }
+    good = mtm_convert_row(j->k, &j->c, to, src, n);
+    if (p)
+        add_stats(j, p, to, n);
+    if (scattered)
+        j->k->scatter[mtm_convert_log2(j->c.dst)](dst, (ptrdiff_t)dst_stride, out, n);
+    return good;
+}
+
+static bool convert_rows(const job *j, piece_sums *p, char *dst, const char *src, int64_t n)
+{
+    const int64_t ds = j->dst_stride[j->ndim - 1], ss = j->src_stride[j->ndim - 1];
+    bool good = true;
+
+    for (int64_t i = 0; i < n; i += CHUNK)
+        good &= convert_chunk(j, p, dst + i * ds, ds, src + i * ss, ss, (size_t)mtm_min_i64(CHUNK, n - i));
+    return good;
+}
+
+static bool convert_tile(const job *j, piece_sums *p, char *dst, const char *src, int64_t rows, int64_t cols)
+{
+    _Alignas(64) char tile[TILE_BYTES];
+    const int64_t width = cols * j->src_size;
+    bool good = true;
+
+    j->k->transpose[mtm_convert_log2(j->c.src)](
+        tile, (ptrdiff_t)width, src, (ptrdiff_t)j->src_stride[j->ndim - 1], (size_t)rows, (size_t)cols);
+    for (int64_t r = 0; r < rows; r++)
+        good &= convert_chunk(j, p, dst + r * j->dst_stride[j->across], j->dst_size, tile + r * width,
+                              j->src_size, (size_t)cols);
+    return good;
+}
+
+/* Items [lo, hi): one task. Items count through the axes like voxels do, the last axis fastest. */
+static void work(void *arg, int64_t lo, int64_t hi)
+{
+    job *const j = arg;
+    const int32_t last = j->ndim - 1;
+    piece_sums *const p = j->sums ? &j->sums[lo / j->grain] : NULL;
+    bool good = true;
+
+    for (int64_t item = lo; item < hi; item++) {
+        int64_t extent[MTM_MAX_DIMS], rest = item;
+        const char *src = j->src;
+        char *dst = j->dst;
+
+        for (int32_t i = last; i >= 0; i--) {
+            const int64_t n = items_along(j, i), at = rest % n * j->step[i];
+
+            rest /= n;
+            extent[i] = mtm_min_i64(j->step[i], j->shape[i] - at);
+            src += at * j->src_stride[i], dst += at * j->dst_stride[i];
+        }
+        good &= j->across < 0 ? convert_rows(j, p, dst, src, extent[last])
+                              : convert_tile(j, p, dst, src, extent[j->across], extent[last]);
+    }
+    if (!good)
+        atomic_store_explicit(&j->nan, true, memory_order_relaxed);
+}
+
+/* ---- the entry ---------------------------------------------------------------------------------------- */
+
+static mtm_status check(const mtm_array *dst, const mtm_array *src, mtm_error *err)
+{
+    if (!mtm_dtype_size(dst->dtype) || !mtm_dtype_size(src->dtype))
+        return mtm_fail(err, MTM_E_INVAL, -1, "not an array: dtypes %d and %d", src->dtype, dst->dtype);
+    if (dst->ndim != src->ndim || dst->ndim < 0 || dst->ndim > MTM_MAX_DIMS)
+        return mtm_fail(err, MTM_E_INVAL, -1, "arrays of %d and %d axes do not fit each other", src->ndim,
+                        dst->ndim);
+    for (int32_t i = 0; i < dst->ndim; i++) {
+        if (dst->shape[i] != src->shape[i] || dst->shape[i] < 0)
+            return mtm_fail(err, MTM_E_INVAL, -1,
+                            "axis %d has extent %" PRId64 " in one and %" PRId64 " in the other", i,
+                            src->shape[i], dst->shape[i]);
+        if (dst->shape[i] > 1 && dst->stride[i] == 0)
+            return mtm_fail(err, MTM_E_INVAL, -1, "the destination repeats one place along axis %d", i);
+    }
+    return MTM_OK;
+}
+
+/* Runs the items, with one set of sums per task when statistics are wanted. */
+static mtm_status run(job *j, int64_t items, int64_t elements, mtm_stats *st, mtm_pool *pool, mtm_error *err)
+{
+    const int64_t per_item = mtm_max_i64(1, elements / items);
+    MTM_AUTO_MEM piece_sums *sums = NULL;
+    int64_t pieces;
+
+    j->grain = mtm_max_i64(1, PIECE / per_item);
+    j->grain = mtm_max_i64(j->grain, (items - 1) / MOST_PIECES + 1);
+    pieces = (items - 1) / j->grain + 1;
+    if (st) {
+        sums = mtm_alloc((size_t)pieces * sizeof *sums);
+        if (!sums)
+            return MTM_NOMEM(err);
+        for (int64_t i = 0; i < pieces; i++)
+            sums[i].all = sums[i].nonzero = mtm_moments_none();
+    }
+    j->sums = sums;
+    MTM_TRY(mtm_pool_for(pool, items, j->grain, work, j, NULL, err));
+    if (atomic_load(&j->nan))
+        return mtm_fail(err, MTM_E_INVAL, -1, "NaN cannot be converted to %s", mtm_dtype_name(j->c.dst));
+    for (int64_t i = 1; st && i < pieces; i++) {
+        mtm_moments_merge(&sums[0].all, &sums[i].all);
+        mtm_moments_merge(&sums[0].nonzero, &sums[i].nonzero);
+    }
+    if (st) {
+        *st = (mtm_stats){0};
+        mtm_moments_store(st, &sums[0].all, &sums[0].nonzero);
+    }
+    return MTM_OK;
+}
+
+mtm_status mtm_array_convert_stats(mtm_array *dst, const mtm_array *src, double slope, double inter,
+                                   bool swap, mtm_stats *st, mtm_pool *pool, mtm_error *err)
+{
+    const int64_t elements = mtm_array_count(dst);
+    const unsigned cpu = mtm_cpu_flags();
+    mtm_convert_kernels k;
+    mtm_stats_kernels stats;
+    int64_t items = 1;
+
+    MTM_TRY(check(dst, src, err));
+    if (elements == 0) {
+        if (st)
+            *st = (mtm_stats){0};
+        return MTM_OK;
+    }
+    mtm_convert_kernels_init(&k, cpu);
+    mtm_stats_kernels_init(&stats, cpu);
+    job j = {.k = &k,
+             .stats = &stats,
+             .c = {src->dtype, dst->dtype, swap, slope, inter},
+             .dst = dst->data,
+             .src = src->data,
+             .src_size = (int64_t)mtm_dtype_size(src->dtype),
+             .dst_size = (int64_t)mtm_dtype_size(dst->dtype)};
+    collapse(&j, dst, src);
+    plan(&j);
+    for (int32_t i = 0; i < j.ndim; i++)
+        items *= items_along(&j, i);
+    return run(&j, items, elements, st, pool, err);
+}
+
+mtm_status mtm_array_convert(mtm_array *dst, const mtm_array *src, double slope, double inter, mtm_pool *pool,
+                             mtm_error *err)
+{
+    return mtm_array_convert_stats(dst, src, slope, inter, false, NULL, pool, err);
+}

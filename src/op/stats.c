@@ -1,0 +1,229 @@
+/* op/stats.c: statistics over arrays. The voxels are read in their logical order in blocks of fixed size, so that strides and
+ * threads do not change a result.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "stats.h"
+
+#include <math.h>
+
+enum { PIECE = 16 * MTM_ROWS_BLOCK }; /* voxels of a task */
+
+typedef struct piece_sums {
+    mtm_moments all, nonzero;
+} piece_sums;
+
+typedef struct job {
+    const mtm_kernels *k;
+    mtm_rows rows, mask;
+    bool masked, nonzero;
+    mtm_dtype as; /* MTM_F32 where it holds every value, else MTM_F64 */
+    piece_sums *sums;
+    const mtm_select *select;
+    atomic_llong (*counts)[MTM_SELECT_BINS];
+} job;
+
+/* One block's values and mask bytes (or NULL). */
+typedef struct block {
+    const void *x;
+    const uint8_t *keep;
+    _Alignas(64) double stage[MTM_ROWS_BLOCK];
+    _Alignas(64) uint8_t mask[MTM_ROWS_BLOCK];
+} block;
+
+static size_t fetch(const job *j, block *b, int64_t at, int64_t end)
+{
+    const int64_t n = mtm_min_i64(MTM_ROWS_BLOCK, end - at);
+
+    b->x = mtm_rows_fetch(&j->rows, at, n, j->as, b->stage);
+    b->keep = j->masked ? mtm_rows_fetch(&j->mask, at, n, MTM_BOOL, b->mask) : NULL;
+    return (size_t)n;
+}
+
+/* ---- moments ------------------------------------------------------------------------------------------ */
+
+static void add_moments(void *arg, int64_t lo, int64_t hi)
+{
+    const job *const j = arg;
+    const mtm_stats_kernels *const k = &j->k->stats;
+    piece_sums *const p = &j->sums[lo / PIECE];
+    block b;
+
+    p->all = p->nonzero = mtm_moments_none();
+    for (int64_t at = lo; at < hi; at += MTM_ROWS_BLOCK) {
+        const size_t n = fetch(j, &b, at, hi);
+
+        if (j->as == MTM_F32) {
+            k->moments_f32(&p->all, b.x, b.keep, false, n);
+            if (j->nonzero)
+                k->moments_f32(&p->nonzero, b.x, b.keep, true, n);
+        } else {
+            k->moments_f64(&p->all, b.x, b.keep, false, n);
+            if (j->nonzero)
+                k->moments_f64(&p->nonzero, b.x, b.keep, true, n);
+        }
+    }
+}
+
+static mtm_status moments(mtm_exec *x, job *j, mtm_stats *out, mtm_error *err)
+{
+    const int64_t pieces = (j->rows.count + PIECE - 1) / PIECE;
+    piece_sums total = {mtm_moments_none(), mtm_moments_none()};
+    void *sums;
+    mtm_status s;
+
+    MTM_TRY(mtm_scratch_borrow(x, (size_t)pieces * sizeof *j->sums, &sums, err));
+    j->sums = sums;
+    s = mtm_pool_for(x->pool, j->rows.count, PIECE, add_moments, j, x->cancel, err);
+    for (int64_t i = 0; !s && i < pieces; i++) {
+        mtm_moments_merge(&total.all, &j->sums[i].all);
+        mtm_moments_merge(&total.nonzero, &j->sums[i].nonzero);
+    }
+    mtm_scratch_return(x, sums);
+    mtm_moments_store(out, &total.all, j->nonzero ? &total.nonzero : NULL);
+    return s;
+}
+
+/* ---- percentiles -------------------------------------------------------------------------------------- */
+
+static void count_digits(void *arg, int64_t lo, int64_t hi)
+{
+    const job *const j = arg;
+    uint32_t counts[MTM_SELECT_RANKS][MTM_SELECT_BINS];
+    block b;
+
+    memset(counts, 0, sizeof counts);
+    for (int64_t at = lo; at < hi; at += MTM_ROWS_BLOCK) {
+        const size_t n = fetch(j, &b, at, hi);
+
+        if (j->as == MTM_F32)
+            j->k->select.count_f32(j->select, counts, b.x, b.keep, n);
+        else
+            j->k->select.count_f64(j->select, counts, b.x, b.keep, n);
+    }
+    for (int32_t r = 0; r < j->select->n; r++)
+        for (int32_t i = 0; i < MTM_SELECT_BINS; i++)
+            if (counts[r][i])
+                atomic_fetch_add_explicit(&j->counts[r][i], counts[r][i], memory_order_relaxed);
+}
+
+/* The values of the given ranks among the finite, kept voxels. */
+static mtm_status select_ranks(mtm_exec *x, job *j, int32_t n, const int64_t *ranks, double *values,
+                               mtm_error *err)
+{
+    mtm_select sel = mtm_select_begin(n, ranks, j->as == MTM_F32 ? 32 : 64);
+    const size_t bytes = (size_t)n * sizeof *j->counts;
+    mtm_status s = MTM_OK;
+    void *counts;
+    bool more = true;
+
+    MTM_TRY(mtm_scratch_borrow(x, bytes, &counts, err));
+    j->select = &sel, j->counts = counts;
+    while (more && !s) {
+        memset(counts, 0, bytes);
+        s = mtm_pool_for(x->pool, j->rows.count, 4 * PIECE, count_digits, j, x->cancel, err);
+        more = !s && mtm_select_next(&sel, counts);
+    }
+    for (int32_t i = 0; i < n; i++)
+        values[i] = mtm_select_value(&sel, i);
+    mtm_scratch_return(x, counts);
+    return s;
+}
+
+/* NumPy's 'linear' method: between the neighbours of rank q/100·(n − 1), and its lerp, which is exact at both ends. */
+static mtm_status percentiles(mtm_exec *x, job *j, const double q[2], mtm_stats *out, mtm_error *err)
+{
+    double part[2], v[4];
+    int64_t rank[4];
+
+    for (int i = 0; i < 2; i++) {
+        const double at = q[i] / 100 * (double)(out->count - 1);
+
+        rank[2 * i] = mtm_clamp_i64((int64_t)floor(at), 0, out->count - 1);
+        rank[2 * i + 1] = mtm_min_i64(rank[2 * i] + 1, out->count - 1);
+        part[i] = at - (double)rank[2 * i];
+    }
+    MTM_TRY(select_ranks(x, j, 4, rank, v, err));
+    for (int i = 0; i < 2; i++) {
+        const double a = v[2 * i], b = v[2 * i + 1], t = part[i];
+
+        out->percentile[i] = t < 0.5 ? a + (b - a) * t : b - (b - a) * (1 - t);
+    }
+    return MTM_OK;
+}
+
+/* ---- the entry ---------------------------------------------------------------------------------------- */
+
+static mtm_status stats_of(mtm_exec *x, const mtm_array *part, const mtm_array *mask,
+                           const mtm_stats_request *r, mtm_stats *out, mtm_error *err)
+{
+    job j = {.k = &x->kernels,
+             .rows = mtm_rows_over(&x->kernels.convert, part),
+             .masked = mask != NULL,
+             .nonzero = r->flags & MTM_STAT_NONZERO,
+             .as = x->kernels.convert.to_f32[part->dtype] ? MTM_F32 : MTM_F64};
+
+    if (mask)
+        j.mask = mtm_rows_over(&x->kernels.convert, mask);
+    *out = (mtm_stats){0};
+    if (j.rows.count == 0)
+        return MTM_OK;
+    MTM_TRY(moments(x, &j, out, err));
+    if (out->count == 0 && out->non_finite > 0)
+        return mtm_fail(err, MTM_E_INVAL, -1,
+                        "statistics of nothing: all %" PRId64 " voxels are NaN or infinite", out->non_finite);
+    if ((r->flags & MTM_STAT_PERCENTILES) && out->count > 0)
+        MTM_TRY(percentiles(x, &j, r->q, out, err));
+    return MTM_OK;
+}
+
+/* The mask as a view of the picture's shape: a missing or single channel is repeated. */
+static mtm_status fit_mask(mtm_array *view, const mtm_array *mask, const mtm_array *in, mtm_error *err)
+{
+    const int32_t lead = mask->ndim - 3;
+    bool fits = lead == 0 || (lead == 1 && (mask->shape[0] == 1 || mask->shape[0] == in->shape[0]));
+
+    if (!mtm_dtype_is_integer(mask->dtype))
+        return mtm_fail(err, MTM_E_INVAL, -1, "a mask has an integer or bool dtype, not %s",
+                        mtm_dtype_name(mask->dtype));
+    for (int32_t i = 0; fits && i < 3; i++)
+        fits = mask->shape[lead + i] == in->shape[1 + i];
+    if (!fits)
+        return mtm_fail(err, MTM_E_INVAL, -1, "the mask does not have the picture's shape");
+    *view = *in;
+    view->data = mask->data, view->dtype = mask->dtype, view->owner = NULL;
+    view->stride[0] = lead && mask->shape[0] > 1 ? mask->stride[0] : 0;
+    for (int32_t i = 0; i < 3; i++)
+        view->stride[1 + i] = mask->stride[lead + i];
+    return MTM_OK;
+}
+
+/* Channel c of a [C, Z, Y, X] view. */
+static mtm_array channel_of(const mtm_array *a, int64_t c)
+{
+    mtm_array v = *a;
+
+    v.shape[0] = 1, v.owner = NULL;
+    v.data = (char *)v.data + c * v.stride[0];
+    return v;
+}
+
+mtm_status mtm_op_stats(mtm_exec *x, const mtm_array *in, const mtm_stats_request *r, mtm_stats *out,
+                        mtm_error *err)
+{
+    mtm_array mask;
+
+    if (in->ndim != 4)
+        return mtm_fail(err, MTM_E_INVAL, -1, "statistics want [C, Z, Y, X], not %d axes", in->ndim);
+    if ((r->flags & MTM_STAT_PERCENTILES) &&
+        !(r->q[0] >= 0 && r->q[0] <= 100 && r->q[1] >= 0 && r->q[1] <= 100))
+        return mtm_fail(err, MTM_E_INVAL, -1, "percentiles lie in 0 … 100, not %g and %g", r->q[0], r->q[1]);
+    if (r->mask)
+        MTM_TRY(fit_mask(&mask, r->mask, in, err));
+    if (!(r->flags & MTM_STAT_CHANNELS))
+        return stats_of(x, in, r->mask ? &mask : NULL, r, out, err);
+    for (int64_t c = 0; c < in->shape[0]; c++) {
+        const mtm_array part = channel_of(in, c), keep = r->mask ? channel_of(&mask, c) : part;
+
+        MTM_TRY(stats_of(x, &part, r->mask ? &keep : NULL, r, &out[c], err));
+    }
+    return MTM_OK;
+}
