@@ -206,9 +206,384 @@ static void test_ranges(void **state)
     mtm_free(plain.p);
 }
 
+/* Members of many sizes, empty ones among them, zero padding behind. */
+static void test_members(void **state)
+{
+    static const size_t sizes[] = {0, 1, 0, 70000, 65536, 300000, 2, 0, 1000000, 0};
+    const bytes plain = make_plain(1435539, 5);
+    bytes gz = {0};
+    mtm_gzip_points *p;
+    size_t at = 0;
+
+    for (int i = 0; i < 10; i++) {
+        if (i & 1)
+            add_member(&gz, plain.p + at, sizes[i], 6, Z_DEFAULT_STRATEGY);
+        else
+            add_member_ld(&gz, plain.p + at, sizes[i], 9);
+        at += sizes[i];
+    }
+    assert_int_equal(at, plain.n);
+    for (int padding = 0; padding < 2; padding++) {
+        check_whole(gz, plain);
+        p = build(gz, plain, 65536);
+        assert_in_range(mtm_gzip_points_count(p), 10, 40);
+        check_ranges(p, gz, plain, NULL, 300);
+        mtm_gzip_points_free(p);
+        gz.p = mtm_realloc(gz.p, gz.n + 512);
+        memset(gz.p + gz.n, 0, 512);
+        gz.n += 512;
+    }
+    mtm_free(gz.p);
+    mtm_free(plain.p);
+}
+
+/* Name, comment, extra field and header CRC (RFC 1952 2.3), which zlib writes on request. */
+static void test_header_fields(void **state)
+{
+    const bytes plain = make_plain(200000, 6);
+    mtm_error err = {0};
+    gz_header head = {.extra = (Bytef *)"0123",
+                      .extra_len = 4,
+                      .name = (Bytef *)"t1.nii",
+                      .comment = (Bytef *)"a scan",
+                      .hcrc = 1};
+    bytes gz = {mtm_alloc(400000), 0};
+    uint8_t *const out = mtm_alloc(plain.n);
+    mtm_gzip_points *p;
+    z_stream z = {0};
+    size_t n;
+
+    assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    assert_int_equal(deflateSetHeader(&z, &head), Z_OK);
+    z.next_in = plain.p, z.avail_in = (uInt)plain.n, z.next_out = gz.p, z.avail_out = 400000;
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    gz.n = z.total_out;
+    deflateEnd(&z);
+    check_whole(gz, plain);
+    p = build(gz, plain, 0);
+    check_ranges(p, gz, plain, NULL, 20);
+    mtm_gzip_points_free(p);
+    for (size_t at = 0; at < 33; at++) { /* a changed name is found by the header's CRC */
+        const mtm_gzip_bytes src = mtm_gzip_memory(gz.p, gz.n);
+
+        gz.p[at] ^= 0x20;
+        assert_status(MTM_E_CORRUPT, mtm_gzip_inflate(out, plain.n, &n, gz.p, gz.n, &err));
+        assert_in_range(err.offset, 0, gz.n);
+        assert_status(MTM_E_CORRUPT, mtm_gzip_points_build(&p, NULL, 0, &src, 0, NULL, &err));
+        gz.p[at] ^= 0x20;
+    }
+    mtm_free(out);
+    mtm_free(gz.p);
+    mtm_free(plain.p);
+}
+
+/* What every way of reading says to a stream that must not be accepted; `at`: about where the fault lies. */
+static void check_refused(bytes gz, size_t room, mtm_status expected, int64_t at_least, int64_t at_most)
+{
+    mtm_error err = {0};
+    uint8_t *const out = mtm_alloc(room);
+    const mtm_gzip_bytes src = mtm_gzip_memory(gz.p, gz.n);
+    mtm_gzip_points *p = NULL;
+    mtm_buffer *b = NULL;
+    size_t n = 77;
+
+    assert_status(expected, mtm_gzip_inflate(out, room, &n, gz.p, gz.n, &err));
+    assert_int_equal(n, 77);
+    assert_true(err.offset >= at_least && err.offset <= at_most);
+    assert_status(expected, mtm_gzip_points_build(&p, out, room, &src, 65536, NULL, &err));
+    assert_true(err.offset >= at_least && err.offset <= at_most);
+    assert_null(p);
+    if (expected == MTM_E_CORRUPT) {
+        assert_status(expected, mtm_gzip_inflate_new(&b, &n, gz.p, gz.n, NULL, NULL, &err));
+        assert_null(b);
+    }
+    mtm_free(out);
+}
+
+static void test_refused(void **state)
+{
+    const bytes plain = make_plain(300000, 7);
+    bytes gz = {0}, none = {0};
+    uint8_t *const out = mtm_alloc(2 * plain.n);
+    int64_t end;
+
+    add_member(&gz, plain.p, plain.n, 6, Z_DEFAULT_STRATEGY);
+    end = (int64_t)gz.n;
+    gz.p = mtm_realloc(gz.p, gz.n + 100);
+    check_refused(gz, plain.n - 1, MTM_E_LIMIT, 0, end);
+    for (size_t n = gz.n; n-- > 0; n -= n > 30 && n + 30 < (size_t)end ? 997 % n : 0) /* cut anywhere */
+        check_refused((bytes){gz.p, n}, plain.n, MTM_E_CORRUPT, n < 10 ? 0 : 10, (int64_t)n);
+    gz.p[end - 8] ^= 1;
+    check_refused(gz, plain.n, MTM_E_CORRUPT, end - 8, end - 8); /* CRC-32 */
+    gz.p[end - 8] ^= 1, gz.p[end - 1] ^= 1;
+    check_refused(gz, plain.n, MTM_E_CORRUPT, end - 4, end - 4); /* ISIZE */
+    gz.p[end - 1] ^= 1;
+    memcpy(gz.p + end, "trailing", 8);
+    check_refused((bytes){gz.p, gz.n + 8}, plain.n, MTM_E_CORRUPT, end, end);
+    memcpy(gz.p + end, "\0\0\0x", 4);
+    check_refused((bytes){gz.p, gz.n + 4}, plain.n, MTM_E_CORRUPT, end, end + 3);
+    memcpy(gz.p + end, "\x1f\x8b", 2); /* another member that is only begun */
+    check_refused((bytes){gz.p, gz.n + 2}, plain.n, MTM_E_CORRUPT, end, end + 2);
+    memcpy(gz.p + end, "\x1f\x8c", 2);
+    check_refused((bytes){gz.p, gz.n + 2}, plain.n, MTM_E_CORRUPT, end, end + 2);
+    check_refused(none, 10, MTM_E_CORRUPT, 0, 0);
+    for (int64_t at = 10; at < end - 8;
+         at += 701) { /* a flipped bit anywhere: the CRC sees what deflate does not */
+        const mtm_gzip_bytes src = mtm_gzip_memory(gz.p, gz.n);
+        mtm_error err = {0};
+        mtm_gzip_points *p = NULL;
+        size_t n;
+
+        gz.p[at] ^= 0x10;
+        assert_true(mtm_gzip_inflate(out, 2 * plain.n, &n, gz.p, gz.n, &err) != MTM_OK);
+        assert_true(err.code == MTM_E_CORRUPT || err.code == MTM_E_LIMIT);
+        assert_true(mtm_gzip_points_build(&p, out, 2 * plain.n, &src, 65536, NULL, &err) != MTM_OK);
+        gz.p[at] ^= 0x10;
+    }
+    mtm_free(out);
+    mtm_free(gz.p);
+    mtm_free(plain.p);
+}
+
+/* A stream that grows a thousandfold stops at the limits, and no more than that is allocated. */
+static void test_bomb(void **state)
+{
+    mtm_error err = {0};
+    mtm_limits lim = mtm_limits_default();
+    const bytes zeros = {mtm_alloc_zero(1, 20000000), 20000000};
+    bytes gz = {0};
+    mtm_gzip_points *p = NULL;
+    mtm_buffer *b = NULL;
+    mtm_gzip_bytes src;
+    size_t n;
+
+    add_member(&gz, zeros.p, zeros.n, 9, Z_DEFAULT_STRATEGY);
+    src = mtm_gzip_memory(gz.p, gz.n);
+    lim.max_expansion = 100;
+    assert_status(MTM_E_LIMIT, mtm_gzip_inflate_new(&b, &n, gz.p, gz.n, &lim, NULL, &err));
+    assert_status(MTM_E_LIMIT, mtm_gzip_points_build(&p, NULL, 0, &src, 0, &lim, &err));
+    lim = mtm_limits_default();
+    lim.max_bytes = 19999999;
+    assert_status(MTM_E_LIMIT, mtm_gzip_inflate_new(&b, &n, gz.p, gz.n, &lim, NULL, &err));
+    assert_status(MTM_E_LIMIT, mtm_gzip_points_build(&p, NULL, 0, &src, 0, &lim, &err));
+    lim.max_bytes = 20000000;
+    assert_ok(mtm_gzip_inflate_new(&b, &n, gz.p, gz.n, &lim, NULL, &err));
+    assert_int_equal(n, zeros.n);
+    mtm_buffer_unref(b);
+    memset(gz.p + gz.n - 4, 0, 4); /* a size that lies */
+    lim.max_bytes = 1000;
+    assert_status(MTM_E_LIMIT, mtm_gzip_inflate_new(&b, &n, gz.p, gz.n, &lim, NULL, &err));
+    mtm_free(gz.p);
+    mtm_free(zeros.p);
+}
+
+/* Whatever bit of the file or of the points is flipped: an error, or the right bytes. */
+static void test_flipped_ranges(void **state)
+{
+    const bytes plain = make_plain(700000, 8);
+    mtm_error err = {0};
+    mtm_rng r = mtm_rng_at(4, 0, 0, 0);
+    uint8_t *const out = mtm_alloc(plain.n), *blob;
+    bytes gz = {0};
+    mtm_gzip_points *p;
+    int refused[2] = {0};
+    size_t n;
+
+    add_member(&gz, plain.p, plain.n, 6, Z_DEFAULT_STRATEGY);
+    p = build(gz, plain, 65536);
+    assert_ok(mtm_gzip_points_pack(p, &blob, &n, &err));
+    for (int i = 0; i < 3000; i++) {
+        const bool in_blob = i & 1;
+        uint8_t *const victim = in_blob ? blob : gz.p;
+        const size_t at =
+            in_blob && i % 4 == 1 ? mtm_rng_below(&r, 600) : mtm_rng_below(&r, in_blob ? n : gz.n);
+        const uint64_t from = mtm_rng_below(&r, plain.n), size = mtm_rng_below(&r, (plain.n - from) / 2 + 1);
+        const mtm_gzip_bytes src = mtm_gzip_memory(gz.p, gz.n);
+        mtm_gzip_points *q = NULL;
+        mtm_status st;
+
+        victim[at] ^= (uint8_t)(1u << (i / 2 % 8));
+        st = mtm_gzip_points_unpack(&q, blob, n, NULL, &err);
+        if (st == MTM_OK)
+            st = mtm_gzip_read_range(out, q, &src, from, size, NULL, NULL, &err);
+        if (st == MTM_OK)
+            assert_memory_equal(out, plain.p + from, size);
+        refused[in_blob] += st != MTM_OK;
+        mtm_gzip_points_free(q);
+        victim[at] ^= (uint8_t)(1u << (i / 2 % 8));
+    }
+    assert_true(refused[0] > 100 && refused[1] > 100); /* the flips did matter */
+    mtm_free(blob);
+    mtm_gzip_points_free(p);
+    mtm_free(out);
+    mtm_free(gz.p);
+    mtm_free(plain.p);
+}
+
+static mtm_status refusing_sink(void *user, const uint8_t *b, uint64_t offset, size_t n, mtm_error *err)
+{
+    return offset >= 200000 ? mtm_fail(err, MTM_E_CANCELLED, (int64_t)offset, "enough") : MTM_OK;
+}
+
+/* Only what a range needs is read of the file; another file's size is noticed; the sink's error comes out. */
+static void test_reads_little(void **state)
+{
+    const bytes plain = make_plain(2000000, 10);
+    mtm_error err = {0};
+    mtm_pool *pool = NULL;
+    bytes gz = {0};
+    counted c;
+    mtm_gzip_bytes src;
+    mtm_gzip_points *p;
+    uint8_t out[1000];
+
+    add_member(&gz, plain.p, plain.n, 6, Z_DEFAULT_STRATEGY);
+    c = (counted){.b = gz};
+    src = (mtm_gzip_bytes){.size_bytes = gz.n, .read = counted_read, .user = &c};
+    p = build(gz, plain, 100000);
+    assert_ok(mtm_gzip_read_range(out, p, &src, 1500000, 1000, NULL, NULL, &err));
+    assert_memory_equal(out, plain.p + 1500000, 1000);
+    assert_in_range(atomic_load(&c.read), 1, gz.n / 5);
+    atomic_store(&c.read, 0);
+    assert_ok(mtm_gzip_prefix(out, 1000, &(size_t){0}, &src, &err));
+    assert_in_range(atomic_load(&c.read), 1, 1 << 18);
+    src.size_bytes--;
+    assert_status(MTM_E_CONFLICT, mtm_gzip_read_range(out, p, &src, 0, 1000, NULL, NULL, &err));
+    src.size_bytes++;
+    assert_ok(mtm_pool_new(&pool, 2, &err));
+    for (int i = 0; i < 2; i++) {
+        assert_status(MTM_E_CANCELLED,
+                      mtm_gzip_read(p, &src, 0, plain.n, refusing_sink, NULL, i ? pool : NULL, NULL, &err));
+        assert_true(err.offset >= 200000);
+    }
+    c.b.n = gz.n / 2; /* the file was cut behind our back */
+    assert_status(MTM_E_IO, mtm_gzip_read_range(out, p, &src, 1500000, 1000, pool, NULL, &err));
+    mtm_pool_free(pool);
+    mtm_gzip_points_free(p);
+    mtm_free(gz.p);
+    mtm_free(plain.p);
+}
+
+/* libdeflate's way must be the one taken: zlib would allocate its state, a segment has one buffer (a struct and its block). */
+static void test_fast_way(void **state)
+{
+    const bytes plain = make_plain(2000000, 11);
+    mtm_error err = {0};
+    bytes gz = {0};
+    uint8_t *const out = mtm_alloc(plain.n);
+    mtm_recycler *rec = NULL;
+    mtm_gzip_bytes src;
+    mtm_gzip_points *p;
+
+    add_member(&gz, plain.p, plain.n, 6, Z_DEFAULT_STRATEGY);
+    src = mtm_gzip_memory(gz.p, gz.n);
+    p = build(gz, plain, 100000);
+    assert_ok(mtm_recycler_new(&rec, 1 << 26, &err));
+    for (int i = 0; i < 3; i++) {
+        mtm_mem_fail_after(-1);
+        assert_ok(mtm_gzip_read_range(out, p, &src, 0, plain.n, NULL, rec, &err));
+    }
+    assert_int_equal(mtm_mem_fail_after(-1), 0); /* steady state takes nothing new from the allocator */
+    mtm_recycler_free(rec);
+    mtm_gzip_points_free(p);
+    mtm_free(out);
+    mtm_free(gz.p);
+    mtm_free(plain.p);
+}
+
+/* Every allocation failing in turn gives MTM_E_NOMEM and leaks nothing (under ASan), then all is well. */
+static void test_no_memory(void **state)
+{
+    const bytes plain = make_plain(400000, 12);
+    bytes gz = {0};
+    uint8_t *const out = mtm_alloc(plain.n);
+    mtm_gzip_bytes src;
+
+    add_member(&gz, plain.p, plain.n, 6, Z_DEFAULT_STRATEGY);
+    src = mtm_gzip_memory(gz.p, gz.n);
+    for (int64_t n = 0;; n++) {
+        mtm_error err = {0};
+        mtm_gzip_points *p = NULL, *q = NULL;
+        uint8_t *blob = NULL;
+        mtm_buffer *b = NULL;
+        size_t size;
+        mtm_status st;
+
+        mtm_mem_fail_after(n);
+        st = mtm_gzip_points_build(&p, NULL, 0, &src, 65536, NULL, &err);
+        if (st == MTM_OK)
+            st = mtm_gzip_points_pack(p, &blob, &size, &err);
+        if (st == MTM_OK)
+            st = mtm_gzip_points_unpack(&q, blob, size, NULL, &err);
+        if (st == MTM_OK)
+            st = mtm_gzip_read_range(out, q, &src, 0, plain.n, NULL, NULL, &err);
+        if (st == MTM_OK)
+            st = mtm_gzip_inflate_new(&b, &size, gz.p, gz.n, NULL, NULL, &err);
+        if (st == MTM_OK)
+            st = mtm_gzip_prefix(out, 1000, &size, &src, &err);
+        mtm_mem_fail_after(-1);
+        mtm_gzip_points_free(p);
+        mtm_gzip_points_free(q);
+        mtm_free(blob);
+        mtm_buffer_unref(b);
+        if (st == MTM_OK) {
+            assert_in_range(n, 10, 200);
+            break;
+        }
+        assert_int_equal(st, MTM_E_NOMEM);
+        assert_int_equal(err.code, MTM_E_NOMEM);
+    }
+    assert_memory_equal(out, plain.p, plain.n);
+    mtm_free(out);
+    mtm_free(gz.p);
+    mtm_free(plain.p);
+}
+
+/* Blobs that contradict themselves. */
+static void test_bad_blobs(void **state)
+{
+    const bytes plain = make_plain(300000, 13);
+    mtm_error err = {0};
+    mtm_limits lim = mtm_limits_default();
+    bytes gz = {0};
+    mtm_gzip_points *p, *q = NULL;
+    uint8_t *blob;
+    size_t n;
+
+    add_member(&gz, plain.p, plain.n, 6, Z_DEFAULT_STRATEGY);
+    p = build(gz, plain, 65536);
+    assert_ok(mtm_gzip_points_pack(p, &blob, &n, &err));
+    for (size_t cut = 0; cut < n; cut += cut < 300 ? 1 : 1009)
+        assert_status(MTM_E_CORRUPT, mtm_gzip_points_unpack(&q, blob, cut, NULL, &err));
+    blob[4] = 2;
+    assert_status(MTM_E_UNSUPPORTED, mtm_gzip_points_unpack(&q, blob, n, NULL, &err));
+    blob[4] = 1;
+    lim.max_bytes = plain.n - 1;
+    assert_status(MTM_E_LIMIT, mtm_gzip_points_unpack(&q, blob, n, &lim, &err));
+    for (int at = 0; at < 48; at++) { /* the head: nothing of it may be changed unnoticed */
+        blob[at] ^= 0x40;
+        assert_true(mtm_gzip_points_unpack(&q, blob, n, NULL, &err) != MTM_OK || (at >= 8 && at < 16));
+        if (q)
+            mtm_gzip_points_free(q), q = NULL;
+        blob[at] ^= 0x40;
+    }
+    assert_null(q);
+    mtm_gzip_points_free(p);
+    mtm_free(blob);
+    mtm_free(gz.p);
+    mtm_free(plain.p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_whole), cmocka_unit_test(test_ranges)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole),          cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_members),        cmocka_unit_test(test_header_fields),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_flipped_ranges), cmocka_unit_test(test_reads_little),
+        cmocka_unit_test(test_fast_way),       cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_bad_blobs),
+    };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
