@@ -8,6 +8,7 @@
 #include "kernel/select.h"
 #include "kernel/stats.h"
 #include "kernel/warp.h"
+#include "kernel/resample.h"
 
 typedef struct mtm_kernels {
     mtm_convert_kernels convert;
@@ -15,6 +16,7 @@ typedef struct mtm_kernels {
     mtm_warp_kernels warp;
     mtm_select_kernels select;
     mtm_stats_kernels stats;
+    mtm_resample_kernels resample;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);
