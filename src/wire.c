@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 
+#include "format/format.h"
 #include "op/ops.h"
 
 #define MTM_OP_ENTRY(name) &mtm_op_##name,
@@ -11,4 +12,11 @@ const mtm_op *const *mtm_op_table(int32_t *n)
 {
     *n = (int32_t)(sizeof op_table / sizeof *op_table) - 1;
     return op_table;
+}
+
+static const mtm_format *const format_table[] = {&mtm_format_npy, &mtm_format_nifti, NULL};
+
+const mtm_format *const *mtm_format_table(void)
+{
+    return format_table;
 }

@@ -114,6 +114,11 @@ mtm_source_id mtm_source_id_get(const mtm_source *s)
     return s->id;
 }
 
+bool mtm_source_in_memory(const mtm_source *s)
+{
+    return s->fd < 0;
+}
+
 /* pread gives at most 2 GiB at once, may be interrupted, and may give less than asked for. */
 static mtm_status file_read(const mtm_source *s, uint64_t offset, uint8_t *dst, size_t n, mtm_error *err)
 {

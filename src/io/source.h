@@ -24,6 +24,7 @@ void mtm_source_close(mtm_source *s);
 const char *mtm_source_path(const mtm_source *s);
 uint64_t mtm_source_size(const mtm_source *s); /* bytes, when it was opened */
 mtm_source_id mtm_source_id_get(const mtm_source *s);
+bool mtm_source_in_memory(const mtm_source *s);
 
 /* Exactly size_bytes from offset_bytes into dst. Errors: MTM_E_CORRUPT (beyond the end), MTM_E_CONFLICT (the file became
  * shorter after it was opened), MTM_E_IO. */

@@ -1,0 +1,37 @@
+/* codec/deflate.c: gzip by libdeflate.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "deflate.h"
+
+#include <libdeflate.h>
+
+typedef struct libdeflate_compressor compressor;
+MTM_DEFINE_AUTO(compressor, libdeflate_free_compressor)
+
+/* Bounds the output buffer; every gzip reader takes several members as one stream. */
+static const size_t MEMBER_BYTES = (size_t)1 << 30;
+
+mtm_status mtm_gzip_deflate(const void *data, size_t size_bytes, int level,
+                            mtm_status (*put)(void *user, const void *data, size_t n, mtm_error *err),
+                            void *user, mtm_error *err)
+{
+    const uint8_t *p = data;
+    const size_t first = size_bytes < MEMBER_BYTES ? size_bytes : MEMBER_BYTES;
+    MTM_AUTO(compressor) c = NULL;
+    MTM_AUTO(mtm_buffer) packed = NULL;
+
+    if (level < 1 || level > 12)
+        return mtm_fail(err, MTM_E_INVAL, -1, "the compression level is %d, not 1 to 12", level);
+    c = libdeflate_alloc_compressor(level);
+    if (!c)
+        return MTM_NOMEM(err);
+    MTM_TRY(mtm_buffer_new(&packed, libdeflate_gzip_compress_bound(c, first), err));
+    do {
+        const size_t n = size_bytes < MEMBER_BYTES ? size_bytes : MEMBER_BYTES;
+        const size_t got =
+            libdeflate_gzip_compress(c, p, n, mtm_buffer_data(packed), mtm_buffer_size(packed));
+
+        MTM_TRY(put(user, mtm_buffer_data(packed), got, err));
+        p += n, size_bytes -= n;
+    } while (size_bytes > 0);
+    return MTM_OK;
+}

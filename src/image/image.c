@@ -1,0 +1,266 @@
+/* image/image.c: the public calls on an image handle: argument checks, the destination, properties, and statistics and
+ * label tables by way of the sidecar index.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "image.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+mtm_status mtm_image_init(mtm_image *im, const mtm_image_kind *kind, const char *path,
+                          const mtm_open_options *opt, mtm_error *err)
+{
+    im->kind = kind;
+    im->limits = opt && opt->limits ? *opt->limits : mtm_limits_default();
+    im->index = opt ? opt->index : NULL;
+    im->info.slope = 1;
+    im->info.n_levels = 1;
+    im->path = mtm_strdup(path);
+    if (!im->path)
+        return MTM_NOMEM(err);
+    /* Before anything is read, so that a file that changes meanwhile gets no entry that looks current. */
+    return im->index ? mtm_identity_get(&im->identity, path, err) : MTM_OK;
+}
+
+void mtm_image_clear(mtm_image *im)
+{
+    for (int64_t i = 0; i < im->n_properties; i++) {
+        mtm_free(im->properties[i].key);
+        mtm_free(im->properties[i].value);
+    }
+    for (int64_t i = 0; i < im->n_problems; i++)
+        mtm_free(im->problems[i]);
+    mtm_free(im->properties);
+    mtm_free(im->problems);
+    mtm_free(im->kept);
+    mtm_free(im->path);
+    mtm_identity_clear(&im->identity);
+}
+
+void mtm_image_close(mtm_image *im)
+{
+    if (im)
+        im->kind->close(im);
+}
+
+/* ---- facts --------------------------------------------------------------------------------------------- */
+
+const mtm_image_info *mtm_image_info_get(const mtm_image *im)
+{
+    return &im->info;
+}
+
+/* Room for one more element of a list that only grows while an image is opened. */
+static mtm_status list_grow(void *list, int64_t n, size_t elem_bytes, mtm_error *err)
+{
+    void *old, *grown;
+
+    memcpy(&old, list, sizeof old);
+    grown = mtm_realloc(old, ((size_t)n + 1) * elem_bytes);
+    if (!grown)
+        return MTM_NOMEM(err);
+    memcpy(list, &grown, sizeof grown);
+    return MTM_OK;
+}
+
+static char *text_new(const char *fmt, va_list ap) MTM_PRINTF(1, 0);
+
+/* Text from files may hold anything; control characters become '?', as in errors. */
+static char *text_new(const char *fmt, va_list ap)
+{
+    char text[512];
+
+    vsnprintf(text, sizeof text, fmt, ap);
+    for (char *p = text; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+    return mtm_strdup(text);
+}
+
+mtm_status mtm_image_add_property(mtm_image *im, mtm_error *err, const char *key, const char *fmt, ...)
+{
+    mtm_property p;
+    va_list ap;
+
+    MTM_TRY(list_grow(&im->properties, im->n_properties, sizeof p, err));
+    va_start(ap, fmt);
+    p = (mtm_property){.key = mtm_strdup(key), .value = text_new(fmt, ap)};
+    va_end(ap);
+    im->properties[im->n_properties++] = p;
+    return p.key && p.value ? MTM_OK : MTM_NOMEM(err);
+}
+
+mtm_status mtm_image_add_problem(mtm_image *im, mtm_error *err, const char *fmt, ...)
+{
+    va_list ap;
+
+    MTM_TRY(list_grow(&im->problems, im->n_problems, sizeof *im->problems, err));
+    va_start(ap, fmt);
+    im->problems[im->n_problems] = text_new(fmt, ap);
+    va_end(ap);
+    return im->problems[im->n_problems++] ? MTM_OK : MTM_NOMEM(err);
+}
+
+const char *mtm_image_property_find(const mtm_image *im, const char *key)
+{
+    for (int64_t i = 0; i < im->n_properties; i++)
+        if (!strcmp(im->properties[i].key, key))
+            return im->properties[i].value;
+    return NULL;
+}
+
+int64_t mtm_image_property_count(const mtm_image *im)
+{
+    return im->n_properties;
+}
+
+void mtm_image_property_get(const mtm_image *im, int64_t i, const char **key, const char **value)
+{
+    const bool there = i >= 0 && i < im->n_properties;
+
+    *key = there ? im->properties[i].key : NULL;
+    *value = there ? im->properties[i].value : NULL;
+}
+
+int64_t mtm_image_problem_count(const mtm_image *im)
+{
+    return im->n_problems;
+}
+
+const char *mtm_image_problem_get(const mtm_image *im, int64_t i)
+{
+    return i >= 0 && i < im->n_problems ? im->problems[i] : NULL;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+/* *out: the box given, or all of the image. */
+static mtm_status box_check(mtm_box *out, const mtm_image *im, int level, const mtm_box *box, mtm_error *err)
+{
+    const mtm_image_info *const info = &im->info;
+
+    if (level != 0)
+        return mtm_fail(err, MTM_E_INVAL, -1, "level %d does not exist; the image has %d", level,
+                        info->n_levels);
+    *out = (mtm_box){.ndim = info->ndim};
+    memcpy(out->size, info->shape, sizeof out->size);
+    if (!box)
+        return MTM_OK;
+    if (box->ndim != info->ndim)
+        return mtm_fail(err, MTM_E_INVAL, -1, "the box has %d axes, the image has %d (%s)", box->ndim,
+                        info->ndim, info->axes);
+    for (int32_t i = 0; i < box->ndim; i++)
+        if (box->start[i] < 0 || box->size[i] < 0 || box->start[i] > info->shape[i] ||
+            box->size[i] > info->shape[i] - box->start[i])
+            return mtm_fail(err, MTM_E_INVAL, -1,
+                            "the box leaves the image: start %" PRId64 ", size %" PRId64
+                            " on axis %c of %" PRId64,
+                            box->start[i], box->size[i], info->axes[i], info->shape[i]);
+    *out = *box;
+    return MTM_OK;
+}
+
+static bool box_is_all(const mtm_box *box, const mtm_image_info *info)
+{
+    return !memcmp(box->size, info->shape, (size_t)box->ndim * sizeof *box->size);
+}
+
+/* A destination given by the caller is checked; else *made (and *dst, which borrows it) is new. */
+static mtm_status destination(mtm_array *dst, mtm_array *made, const mtm_image *im, const mtm_box *box,
+                              const mtm_read_options *opt, mtm_error *err)
+{
+    const mtm_dtype natural = opt->raw ? im->info.stored_dtype : im->info.dtype;
+    const mtm_dtype t = dst->dtype == MTM_NONE ? natural : dst->dtype;
+    uint64_t bytes;
+
+    if (!dst->data) {
+        MTM_TRY(mtm_extent_bytes(&bytes, box->ndim, box->size, mtm_dtype_size(t), im->limits.max_bytes,
+                                 "the box", err));
+        return mtm_array_new(made, t, box->ndim, box->size, opt->recycler, err);
+    }
+    if (dst->ndim != box->ndim || memcmp(dst->shape, box->size, (size_t)box->ndim * sizeof *box->size))
+        return mtm_fail(err, MTM_E_INVAL, -1, "the destination's shape is not the box's");
+    if (mtm_dtype_size(dst->dtype) == 0 || dst->device != MTM_DEVICE_CPU)
+        return mtm_fail(err, MTM_E_INVAL, -1, "the destination has no dtype or is not in main memory");
+    *made = *dst;
+    made->owner = NULL;
+    return MTM_OK;
+}
+
+/* Whether a conversion loses nothing, so that statistics of the result are those of the image. */
+static bool holds_all(mtm_dtype dst, mtm_dtype src)
+{
+    const bool small = mtm_dtype_size(src) <= 2;
+
+    return dst == src || (dst == MTM_F32 && small) || (dst == MTM_F64 && (small || src == MTM_F32));
+}
+
+static mtm_status image_read(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt,
+                             mtm_array *dst, mtm_error *err)
+{
+    mtm_image_stats stats, *want = NULL;
+    mtm_array made = {0};
+    mtm_box b;
+    mtm_status s;
+
+    MTM_TRY(box_check(&b, im, level, box, err));
+    if (opt->stats && box_is_all(&b, &im->info))
+        want = &stats;
+    MTM_TRY(destination(dst, &made, im, &b, opt, err));
+    s = im->kind->read(im, &b, opt, &made, want, err);
+    if (s != MTM_OK) {
+        mtm_array_drop(&made); /* a caller's memory has no owner here and stays */
+        return s;
+    }
+    if (!dst->data)
+        *dst = made;
+    if (want) {
+        *opt->stats = stats;
+        if (!opt->raw && holds_all(made.dtype, im->info.dtype))
+            mtm_index_put_stats(im->index, &im->identity, &stats);
+    }
+    return MTM_OK;
+}
+
+/* The caller's options, whose struct may be older and shorter than ours. */
+static mtm_status options_check(const mtm_read_options *opt, mtm_error *err)
+{
+    if (opt && opt->struct_size != sizeof *opt)
+        return mtm_fail(err, MTM_E_INVAL, -1, "mtm_read_options has %u bytes instead of %zu",
+                        (unsigned)opt->struct_size, sizeof *opt);
+    return MTM_OK;
+}
+
+mtm_status mtm_image_read(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt, mtm_array *dst,
+                          mtm_error *err)
+{
+    mtm_read_options plain = {.struct_size = sizeof plain};
+
+    MTM_TRY(options_check(opt, err));
+    return mtm_error_where(err, image_read(im, level, box, opt ? opt : &plain, dst, err), im->path);
+}
+
+/* ---- what is learnt once ------------------------------------------------------------------------------- */
+
+mtm_status mtm_image_stats_get(mtm_image *im, mtm_read_options *opt, mtm_image_stats *out, mtm_error *err)
+{
+    mtm_read_options full = {.struct_size = sizeof full};
+    mtm_image_stats stats;
+    mtm_array all = {0};
+    mtm_status s;
+
+    MTM_TRY(options_check(opt, err));
+    if (mtm_index_get_stats(im->index, &im->identity, out))
+        return MTM_OK;
+    if (opt)
+        full = *opt;
+    full.raw = false, full.stats = &stats;
+    s = mtm_image_read(im, 0, NULL, &full, &all, err);
+    mtm_array_drop(&all);
+    if (opt)
+        memcpy(opt->timing_ns, full.timing_ns, sizeof full.timing_ns);
+    if (s == MTM_OK)
+        *out = stats;
+    return s;
+}
