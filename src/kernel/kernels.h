@@ -4,6 +4,7 @@
 #define MTM_KERNEL_KERNELS_H
 
 #include "kernel/convert.h"
+#include "kernel/label.h"
 #include "kernel/pointwise.h"
 #include "kernel/select.h"
 #include "kernel/stats.h"
@@ -12,6 +13,7 @@
 
 typedef struct mtm_kernels {
     mtm_convert_kernels convert;
+    mtm_label_kernels label;
     mtm_pointwise_kernels pointwise;
     mtm_warp_kernels warp;
     mtm_select_kernels select;

@@ -161,8 +161,11 @@ static mtm_status stats_of(mtm_exec *x, const mtm_array *part, const mtm_array *
              .nonzero = r->flags & MTM_STAT_NONZERO,
              .as = x->kernels.convert.to_f32[part->dtype] ? MTM_F32 : MTM_F64};
 
-    if (mask)
+    if (mask) {
         j.mask = mtm_rows_over(&x->kernels.convert, mask);
+        if (mtm_dtype_size(mask->dtype) == 1)
+            j.mask.dtype = MTM_BOOL; /* any byte but 0 keeps: nothing to convert */
+    }
     *out = (mtm_stats){0};
     if (j.rows.count == 0)
         return MTM_OK;
