@@ -11,7 +11,8 @@ SPDX-License-Identifier: Apache-2.0
 """
 
 from . import _core, ops
-from ._core import Array, cpu_flags, get_threads, set_threads
+from ._core import Array, Index, cpu_flags, get_threads, set_threads
+from .chain import Apply, Chain, Operator, Sample
 from .errors import (
     AccessError,
     CancelledError,
@@ -27,32 +28,56 @@ from .errors import (
     Status,
     UnsupportedError,
 )
+from .image import Image, Level, convert, open, write
+from .loader import Batch, Loader
 
 __version__ = _core.__version__
 
-_lazy = ()
+_lazy = ("items", "torch")
+
+
+def _add_operator_classes(names):
+    from . import chain
+
+    for name in chain.__all_operators__:
+        names[name] = getattr(chain, name)
+    return list(chain.__all_operators__)
 
 
 __all__ = [
     "AccessError",
+    "Apply",
     "Array",
+    "Batch",
     "CancelledError",
+    "Chain",
     "ConflictError",
     "CorruptError",
     "DeviceError",
     "Error",
+    "Image",
+    "Index",
     "InputOutputError",
     "InvalidError",
+    "Level",
     "LimitError",
+    "Loader",
     "NotFoundError",
+    "Operator",
     "OutOfMemoryError",
+    "Sample",
     "Status",
     "UnsupportedError",
+    "convert",
     "cpu_flags",
     "get_threads",
+    "items",
+    "open",
     "ops",
     "set_threads",
-]
+    "torch",
+    "write",
+] + _add_operator_classes(globals())
 
 
 def __getattr__(name):

@@ -31,15 +31,31 @@ def default_of(param):
     return value
 
 
-def ordered(params):
-    """Required parameters first, as Python wants them; else in the table's order."""
-    return [p for p in params if p["default"] is None] + [p for p in params if p["default"] is not None]
+class _Required:
+    """Stands in signatures for "must be given" behind a parameter that has a default."""
+
+    def __repr__(self):
+        return "required"
+
+
+REQUIRED = _Required()
+
+
+def defaults(params):
+    """Per parameter its default, REQUIRED, or None for a required one that Python can show as such."""
+    out, optional = [], False
+    for p in params:
+        optional = optional or p["default"] is not None
+        out.append(default_of(p) if p["default"] is not None else REQUIRED if optional else None)
+    return out
 
 
 def range_of(param):
     """ "0 … 1", or "" when any finite number will do."""
     if param["min"] == 0 and param["max"] == 0:
         return ""
+    if param["max"] >= 2**30:
+        return f"{param['min']:g} or more"
     return f"{param['min']:g} … {param['max']:g}"
 
 
@@ -58,7 +74,7 @@ def param_line(param):
 
 def doc(op, head, tail=()):
     """A docstring from the table's."""
-    lines = [op["doc"].strip(), "", *head, *(param_line(p) for p in ordered(op["params"])), *tail]
+    lines = [op["doc"].strip(), "", *head, *(param_line(p) for p in op["params"]), *tail]
     return "\n".join(lines).strip()
 
 

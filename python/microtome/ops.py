@@ -24,8 +24,8 @@ _KEYWORDS = (
 def _signature(first, params):
     kind = inspect.Parameter
     fixed = [kind(first, kind.POSITIONAL_OR_KEYWORD)]
-    for p in params:
-        default = kind.empty if p["default"] is None else _declare.default_of(p)
+    for p, default in zip(params, _declare.defaults(params), strict=True):
+        default = kind.empty if default is None and p["default"] is None else default
         fixed.append(kind(p["name"], kind.POSITIONAL_OR_KEYWORD, default=default))
     keywords = [
         kind(n, kind.KEYWORD_ONLY, default=d)
@@ -85,7 +85,7 @@ def _invalid(text):
 
 
 def _plain(op):
-    name, params = op["name"], _declare.ordered(op["params"])
+    name, params = op["name"], op["params"]
     names = tuple(p["name"] for p in params)
 
     def call(array, *args, channels=False, out=None, dtype=None, **given):
@@ -110,7 +110,7 @@ def _with_geometry(op):
         if own == "affine"
         else "of the input, in array order; or its 4×4 affine, and then the result is (array, affine)",
     }
-    params = [first, *_declare.ordered([p for p in op["params"] if p["name"] != own])]
+    params = [first, *(p for p in op["params"] if p["name"] != own)]
     names = tuple(p["name"] for p in params)
 
     def call(array, *args, channels=False, out=None, dtype=None, **given):

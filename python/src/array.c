@@ -60,6 +60,20 @@ PyObject *core_shape_tuple(const int64_t *v, int32_t n)
     return t;
 }
 
+PyObject *core_double_tuple(const double *v, int32_t n)
+{
+    PyObject *const t = PyTuple_New(n);
+
+    for (int32_t i = 0; t && i < n; i++) {
+        PyObject *const x = PyFloat_FromDouble(v[i]);
+        if (!x || PyTuple_SetItem(t, i, x)) {
+            Py_DECREF(t);
+            return NULL;
+        }
+    }
+    return t;
+}
+
 /* ---- the type ----------------------------------------------------------------------------------------- */
 
 static void array_dealloc(PyObject *self)

@@ -16,7 +16,7 @@ typedef struct core_state {
     PyObject *classes; /* dict: status number → exception class (microtome.errors.BY_CODE) */
     PyObject
         *asarray; /* numpy.asarray, looked up when first needed: importing microtome does not import NumPy */
-    PyTypeObject *array_type, *image_type, *index_type, *chain_type, *loader_type, *batch_type;
+    PyTypeObject *array_type, *image_type, *index_type, *chain_type, *loader_type;
     /* Made when first needed, and made anew in a forked child, where the parent's threads do not exist. */
     long owner_pid;
     int threads; /* as asked for; 0: one per CPU */
@@ -43,6 +43,8 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot);
 PyObject *core_raise(core_state *st, const mtm_error *err);
 /* Raises an error of the extension itself, by the same classes; returns NULL. */
 PyObject *core_fail(core_state *st, mtm_status code, const char *fmt, ...);
+/* For callbacks: fills *err. */
+void core_set_error(mtm_error *err, mtm_status code, const char *text);
 /* UTF-8 of a str; NULL: exception set. */
 const char *core_text(PyObject *s);
 /* A path (str, bytes or os.PathLike) as bytes in the file system's encoding; NULL: exception set. */
@@ -63,6 +65,7 @@ PyObject *core_numpy_take(core_state *st, mtm_array *a);
 PyObject *core_asarray(core_state *st, PyObject *obj);                         /* numpy.asarray(obj) */
 PyObject *core_array_dlpack(PyObject *self, PyObject *args, PyObject *kwargs); /* dlpack.c */
 PyObject *core_shape_tuple(const int64_t *v, int32_t n);
+PyObject *core_double_tuple(const double *v, int32_t n);
 
 /* A caller's array: memory is held until dropped. Begin with {0}. */
 typedef struct core_view {
@@ -93,6 +96,33 @@ bool core_args_get(core_state *st, core_args *g, const mtm_op *op, PyObject *val
 void core_args_drop(core_args *g);
 bool core_numbers(PyObject *v, double **out, Py_ssize_t *n, const char *what); /* PyMem_Free(*out) */
 bool core_matrix(core_state *st, PyObject *v, double out[16], const char *what);
+
+/* ---- items.c ------------------------------------------------------------------------------------------ */
+
+/* Items as the library sees them. Begin with {0}; valid until dropped. */
+typedef struct core_items {
+    Py_ssize_t n, n_fields, n_views;
+    mtm_item *items;
+    mtm_field *fields;
+    core_view **views; /* arrays in the items */
+    PyObject *keep;    /* list: paths that fields point into */
+} core_items;
+
+/* items: a list of mappings that all have the fields `names` (a tuple); uris: per field, whether text is a URI. */
+bool core_items_get(core_state *st, core_items *g, PyObject *items, PyObject *names, PyObject *uris);
+void core_items_shrink(core_items *g); /* only the views of arrays stay */
+void core_items_drop(core_items *g);
+
+/* ---- chain.c ------------------------------------------------------------------------------------------ */
+
+typedef struct ChainObject {
+    PyObject_HEAD mtm_chain *chain;
+    PyObject *failed; /* the last exception of a Python function in the chain, or NULL */
+    char failed_text[sizeof((mtm_error *)0)->text]; /* what the library was told of it */
+} ChainObject;
+
+/* As core_raise; an exception of a function in the chain becomes the cause. chain may be NULL. */
+PyObject *core_raise_from(core_state *st, const mtm_error *err, ChainObject *chain);
 
 /* ---- the other parts ---------------------------------------------------------------------------------- */
 

@@ -65,6 +65,12 @@ PyObject *core_fail(core_state *st, mtm_status code, const char *fmt, ...)
     return core_raise(st, &err);
 }
 
+void core_set_error(mtm_error *err, mtm_status code, const char *text)
+{
+    *err = (mtm_error){.code = code, .offset = -1};
+    strncpy(err->text, text, sizeof err->text - 1);
+}
+
 const char *core_text(PyObject *s)
 {
     Py_ssize_t n;

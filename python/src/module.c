@@ -59,7 +59,8 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
     return PyModule_AddType(module, *slot);
 }
 
-static void runtime_free(core_state *st)
+/* Contexts and pool, which calls to come make anew. */
+static void threads_free(core_state *st)
 {
     if (st->owner_pid != (long)getpid())
         return;
@@ -87,7 +88,7 @@ static PyObject *set_threads(PyObject *module, PyObject *arg)
         return NULL;
     if (n < 0 || n > 512)
         return core_fail(st, MTM_E_INVAL, "threads must be 0 to 512, not %ld", n);
-    runtime_free(st);
+    threads_free(st);
     st->threads = (int)n;
     Py_RETURN_NONE;
 }
@@ -113,7 +114,8 @@ static PyMethodDef methods[] = {{"set_threads", set_threads, METH_O, set_threads
                                 {"cpu_flags", cpu_flags, METH_NOARGS, cpu_flags_doc},
                                 {0}};
 
-static int (*const parts[])(PyObject *module) = {core_array_add, core_ops_add, NULL};
+static int (*const parts[])(PyObject *module) = {core_array_add, core_ops_add,    core_image_add,
+                                                 core_chain_add, core_loader_add, NULL};
 
 static int core_exec(PyObject *module)
 {
@@ -142,7 +144,6 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(st->index_type);
     Py_VISIT(st->chain_type);
     Py_VISIT(st->loader_type);
-    Py_VISIT(st->batch_type);
     return 0;
 }
 
@@ -157,7 +158,6 @@ static int core_clear(PyObject *module)
     Py_CLEAR(st->index_type);
     Py_CLEAR(st->chain_type);
     Py_CLEAR(st->loader_type);
-    Py_CLEAR(st->batch_type);
     return 0;
 }
 
@@ -168,7 +168,9 @@ static void core_free(void *module)
     if (!st)
         return;
     core_clear(module);
-    runtime_free(st);
+    threads_free(st);
+    if (st->owner_pid == (long)getpid())
+        mtm_recycler_free(st->recycler);
 }
 
 static PyModuleDef_Slot slots[] = {{Py_mod_exec, core_exec}, {0, NULL}};

@@ -1,0 +1,211 @@
+"""Chains of operators over samples: the classes Resize, RandomFlip, … (made from the C library's table), Apply and Chain.
+SPDX-License-Identifier: Apache-2.0
+"""
+
+import json
+import os
+import re
+
+from . import _core, _declare
+from .errors import InvalidError
+
+_IMAGE_ENDINGS = (
+    ".nii",
+    ".nii.gz",
+    ".hdr",
+    ".hdr.gz",
+    ".img",
+    ".img.gz",
+    ".npy",
+    ".nrrd",
+    ".nhdr",
+    ".mha",
+    ".mhd",
+)
+_IMAGE_FIELDS = ("image", "label", "mask", "seg")
+
+
+class Operator:
+    """One operator of a chain; use its subclasses (mt.Resize, mt.RandomFlip, …).
+
+    Texts that come first are the names of the fields it works on; without names, geometric operators work on every image and
+    label map with one draw, all others on every image that is no label map. Then the parameters, by position or name. A
+    parameter of a random operator that takes a range is a pair, drawn uniformly.
+    """
+
+    _name = ""
+
+    def __init__(self, *args, **params):
+        if not self._name:
+            raise TypeError("Operator is the base of the operators' classes")
+        declared = _declare.OPERATORS[self._name]["params"]
+        n_texts = next((i for i, a in enumerate(args) if not isinstance(a, str)), len(args))
+        texts, rest = list(args[:n_texts]), args[n_texts:]
+        name = _text_parameter(self._name, declared, params, texts)
+        if name:
+            params[name] = texts.pop()
+        free = [p["name"] for p in declared if p["name"] not in params]
+        if len(rest) > len(free):
+            raise TypeError(f"{type(self).__name__}() takes at most {len(declared)} parameters")
+        params.update(zip(free, rest, strict=False))
+        _core.check(self._name, params)
+        self.fields, self.params = tuple(texts), params
+
+    def _add_to(self, core):
+        core.add(self._name, self.fields, self.params)
+
+    def __repr__(self):
+        parts = [repr(f) for f in self.fields] + [f"{k}={v!r}" for k, v in self.params.items()]
+        return f"{type(self).__name__}({', '.join(parts)})"
+
+
+def _text_parameter(op, declared, given, texts):
+    """The parameter that the last of the leading texts is meant for, if it is no field's name: one that must be given (a label
+    map's name), or the orientation of orient ("RAS")."""
+    if not texts:
+        return None
+    if op == "orient" and "to" not in given and re.fullmatch("[RLAPSI]{3}", texts[-1]):
+        return "to"
+    wanted = (p["name"] for p in declared if p["default"] is None and p["type"] in ("text", "choice"))
+    return next((name for name in wanted if name not in given), None)
+
+
+class Apply:
+    """A Python function in a chain: mt.Apply(fn, "image", …).
+
+    fn gets a NumPy array [C, Z, Y, X] of its own (float32, label maps: their dtype) and returns an array with four axes. It runs
+    on the loader's threads, under the interpreter's lock. Without names it works on every image that is no label map. What it
+    raises ends the epoch as mt.Error with the exception as its cause, or skips the item (Loader(on_error="skip")).
+    """
+
+    def __init__(self, fn, *fields):
+        if not callable(fn):
+            raise TypeError(f"the function of Apply is not callable: {fn!r}")
+        if not all(isinstance(f, str) for f in fields):
+            raise TypeError("field names are texts")
+        self.fn, self.fields = fn, fields
+
+    def _add_to(self, core):
+        core.add_apply(self.fn, self.fields)
+
+    def __repr__(self):
+        return f"Apply({', '.join([repr(self.fn), *map(repr, self.fields)])})"
+
+
+class Sample(dict):
+    """A sample that came out of a chain: field → array [C, Z, Y, X] or the item's value; affines: field → 4×4 of its grid."""
+
+    def __init__(self, values, affines):
+        super().__init__(values)
+        self.affines = affines
+
+
+class Chain:
+    """A chain of operators: mt.Chain([mt.Resize(size=(96, 96, 96)), mt.RandomFlip(p=0.5)], labels=("label", "mask", "seg")).
+
+    labels: fields that hold label maps: gathered nearest, integral, untouched by intensity operators. Geometric operators that
+    follow each other become one gather with one interpolation, a crop at the front the box that is read. Random numbers depend
+    on (seed, epoch, index) only: calling the chain gives the same bytes as a loader.
+    Errors: TypeError, ValueError (an operator's arguments).
+    """
+
+    def __init__(self, ops=(), labels=_IMAGE_FIELDS[1:]):
+        self.ops = tuple(ops)
+        self.labels = (labels,) if isinstance(labels, str) else tuple(labels)
+        for op in self.ops:
+            if not isinstance(op, Operator | Apply):
+                raise TypeError(f"{op!r} is no operator; put functions into mt.Apply(fn, …)")
+        self._made = None
+        self._get()  # errors come now
+
+    def _get(self):
+        # A forked child builds its own: what threads of the parent held is not to be touched.
+        if self._made is None or self._made[0] != os.getpid():
+            core = _core.Chain(self.labels)
+            for op in self.ops:
+                op._add_to(core)
+            self._made = os.getpid(), core
+        return self._made[1]
+
+    def __call__(self, sample, seed=0, epoch=0, index=0, sidecar=None):
+        """One sample, eagerly: the same bytes as the loader's for (seed, epoch, index).
+
+        sample: a dict of image paths, arrays ([Z, Y, X] or [C, Z, Y, X]), numbers and other things, which are passed on. sidecar: an
+        mt.Index or None. Returns a Sample. Errors: those of opening and reading, and of the operators.
+        """
+        names, values = self._run(self._get().run, sample, seed, epoch, index, sidecar)
+        import numpy
+
+        out = {n: sample[n] if v[0] is None else v[0] for n, v in zip(names, values, strict=True)}
+        affines = {
+            n: numpy.array(v[1]).reshape(4, 4) for n, v in zip(names, values, strict=True) if v[1] is not None
+        }
+        return Sample(out, affines)
+
+    def draw(self, seed=0, epoch=0, index=0, sample=None, sidecar=None):
+        """The parameters that would be drawn for a sample: a list of {"op": name, "drawn": {…} or None} in the chain's order.
+
+        sample: as for calling the chain; needed where draws depend on the picture (its size, its classes).
+        """
+        return json.loads(self._run(self._get().draw, sample or {}, seed, epoch, index, sidecar)[1])
+
+    def _run(self, call, sample, seed, epoch, index, sidecar):
+        items = [sample]
+        names, uris = field_kinds(items, self)
+        return names, call(items, names, uris, sidecar, seed, epoch, index)
+
+    def __len__(self):
+        return len(self.ops)
+
+    def __repr__(self):
+        return f"Chain([{', '.join(map(repr, self.ops))}], labels={self.labels!r})"
+
+    def __reduce__(self):
+        return (Chain, (self.ops, self.labels))
+
+
+def field_kinds(items, chain, texts=()):
+    """The fields that all items have, and which of them hold image paths where they hold text.
+
+    Text is a path when its field is called image, label, mask or seg, is one of the chain's label maps or named by one of its
+    operators, or when a value ends as an image file does; unless `texts` names the field. Other text is passed on.
+    """
+    if not items:
+        return (), ()
+    first = items[0]
+    try:
+        names = tuple(first.keys())
+    except AttributeError:
+        raise TypeError(f"an item is a dict of named fields, not {type(first).__name__}") from None
+    known = {
+        *_IMAGE_FIELDS,
+        *(chain.labels if chain else ()),
+        *(f for op in (chain.ops if chain else ()) for f in op.fields),
+    }
+    uris = {n: n in known for n in names}
+    expected = set(names)
+    for i, item in enumerate(items):
+        if item.keys() != expected:
+            raise InvalidError(f"item {i} has the fields {sorted(item)}, the first one {sorted(expected)}")
+        for name, value in item.items():
+            if not isinstance(name, str):
+                raise TypeError(f"field names are texts, not {name!r}")
+            if not uris[name] and isinstance(value, str) and value.lower().endswith(_IMAGE_ENDINGS):
+                uris[name] = True
+    return names, tuple(uris[n] and n not in texts for n in names)
+
+
+def _make_class(op):
+    name = _declare.class_name(op["name"])
+    doc = _declare.doc(
+        op, ["fields: names of the fields to work on, first and by position; default by the kind of operator"]
+    )
+    return type(name, (Operator,), {"_name": op["name"], "__doc__": doc, "__module__": "microtome"})
+
+
+__all_operators__ = []
+for _op in _declare.OPERATORS.values():
+    _class = _make_class(_op)
+    globals()[_class.__name__] = _class
+    __all_operators__.append(_class.__name__)
+del _op, _class

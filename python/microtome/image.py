@@ -1,0 +1,290 @@
+"""Images: one handle for every picture, opened lazily and read by box; writing and converting.
+SPDX-License-Identifier: Apache-2.0
+"""
+
+import os
+
+from . import _core
+from .errors import InvalidError, UnsupportedError
+
+
+class Level(tuple):
+    """One resolution of an image: its shape as a tuple, and .shape, .downsample (exact, 1.0 for level 0), .mpp (µm per
+    pixel (y, x), None for volumes)."""
+
+    def __new__(cls, shape, downsample=1.0, mpp=None):
+        self = super().__new__(cls, shape)
+        self.shape, self.downsample, self.mpp = tuple(shape), downsample, mpp
+        return self
+
+
+def open(uri, index=None, max_bytes=None):
+    """Opens an image: NIfTI-1 and -2 (.nii, .nii.gz, .hdr/.img), Analyze 7.5, .npy. Only the header is read.
+
+    uri: a path. index: an mt.Index or a path to one; remembers gzip access points and statistics, so that a later read of a
+    box starts near it. max_bytes: largest decoded image or box that is accepted; default 64 GiB.
+    Errors: NotFoundError, AccessError, CorruptError (with the byte), UnsupportedError (no format knows it), LimitError.
+    """
+    return Image(uri, index=index, max_bytes=max_bytes)
+
+
+class Image:
+    """An open image; use mt.open. Usable from any thread; a failed read leaves it good.
+
+    shape, axes ("ZYX", "TZYX", "CTZYX", "ZYXC"), dtype (of what reads give), stored_dtype (in the file), affine (4×4, voxel
+    centre (x, y, z) → mm, RAS+; None where the format has none), spacing (per axis: mm; s for T; 1 for C), mpp (µm per pixel;
+    None for volumes), levels, channels (their number), properties (the format's own fields), problems (what was noticed),
+    format, codec, slope, inter, uri. im[10:20, :, ::2] reads only the box it needs.
+    """
+
+    def __init__(self, uri, index=None, max_bytes=None):
+        if index is not None and not isinstance(index, _core.Index):
+            index = _core.Index(index)
+        self.uri = os.fspath(uri)
+        self._core = _core.Image(self.uri, index, max_bytes or 0)
+        self._info = self._core.info()
+
+    shape = property(lambda self: self._info["shape"], doc="extents, outermost first")
+    ndim = property(lambda self: len(self._info["shape"]), doc="how many axes")
+    axes = property(lambda self: self._info["axes"], doc='name of each axis, "ZYX"')
+    spacing = property(lambda self: self._info["spacing"], doc="per axis: mm; s for T; 1 for C")
+    format = property(lambda self: self._info["format"], doc='"nifti1", "npy", …')
+    codec = property(lambda self: self._info["codec"], doc='"none", "gzip"')
+    slope = property(
+        lambda self: self._info["slope"], doc="values = stored · slope + inter; 1 where none applies"
+    )
+    inter = property(
+        lambda self: self._info["inter"], doc="values = stored · slope + inter; 0 where none applies"
+    )
+    file_bytes = property(lambda self: self._info["file_bytes"], doc="size of the file")
+    mpp = property(lambda self: None, doc="µm per pixel (y, x) of a slide; None for volumes")
+
+    @property
+    def dtype(self):
+        """NumPy dtype of what reads give: float32 where a slope applies, else the stored one."""
+        return _numpy().dtype(self._info["dtype"])
+
+    @property
+    def stored_dtype(self):
+        """NumPy dtype in the file, native byte order: what raw reads give."""
+        return _numpy().dtype(self._info["stored_dtype"])
+
+    @property
+    def affine(self):
+        """4×4 float64: voxel centre (x, y, z) → mm, RAS+; None where the format has none."""
+        m = self._info["affine"]
+        return None if m is None else _numpy().array(m).reshape(4, 4)
+
+    @property
+    def levels(self):
+        """Resolutions, finest first; volumes have one."""
+        return [Level(self.shape)]
+
+    @property
+    def channels(self):
+        """How many channels (the size of axis C, else 1)."""
+        return self.shape[self.axes.index("C")] if "C" in self.axes else 1
+
+    @property
+    def properties(self):
+        """The format's own fields ("nifti.descrip", …), texts by name."""
+        return self._core.properties()
+
+    @property
+    def problems(self):
+        """What was noticed on opening and did not prevent it, as sentences."""
+        return self._core.problems()
+
+    def read(self, box=None, level=0, raw=False, out=None, axes=None, dtype=None):
+        """Reads a box as a NumPy array.
+
+        box: ((z0, z1), (y0, y1), …), half open, in this image's axes; trailing axes may be left out, an end that is None is the
+        image's. raw: stored values, no slope and intercept. out: writable array of the result's shape (any strides), which is
+        filled and returned. axes: a permutation of im.axes ("XYZ"): a strided view, no copy. dtype: of the result; floats become
+        integers by rounding half to even, clamped.
+        Errors: InvalidError (box), CorruptError (data), ConflictError (the file changed), LimitError.
+        """
+        start, size = self._box(box, level)
+        order = self._order(axes)
+        target = out
+        if out is not None and order is not None:
+            inverse = [order.index(i) for i in range(len(order))]
+            target = _numpy().asarray(out).transpose(inverse)
+        a = self._core.read(
+            start, size, level, bool(raw), _dtype_name(dtype) if out is None else None, target
+        )
+        if out is not None:
+            return out
+        return a if order is None else a.transpose(order)
+
+    def stats(self):
+        """Statistics of all values (after slope and intercept; non-finite ones left out, counted): a dict with count, non_finite,
+        nonzero, min, max, mean, std (population), nonzero_mean, nonzero_std, foreground_start and _size ([Z, Y, X] box of the
+        values ≠ 0). From the index, else by one full read."""
+        return self._core.stats()
+
+    def labels(self):
+        """Voxels of each class of a label map: {class: count}. From the index, else by one full read.
+        Errors: InvalidError (values that are no integers), LimitError (more than 4096 classes)."""
+        return self._core.labels()
+
+    def write(self, path, **options):
+        """Writes the image to another file: mt.convert from an open image. Options as there."""
+        convert(self, path, **options)
+
+    def __getitem__(self, key):
+        key = key if isinstance(key, tuple) else (key,)
+        box, view = _slices(key, self.shape)
+        a = self.read(box)
+        return a[view] if any(not isinstance(v, slice) or v.step not in (None, 1) for v in view) else a
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("reading an image makes a new array, which copy=False forbids")
+        return self.read(dtype=dtype)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __fspath__(self):
+        return self.uri
+
+    def __reduce__(self):
+        return (Image, (self.uri,))
+
+    def __repr__(self):
+        return f"<microtome.Image {self.uri!r} {self.axes} {self.shape} {self._info['dtype']}>"
+
+    def _box(self, box, level):
+        if not 0 <= level < self._info["n_levels"]:
+            raise InvalidError(f"level {level} of {self._info['n_levels']}")
+        pairs = list(box) if box is not None else []
+        if len(pairs) > self.ndim:
+            raise InvalidError(f"the box has {len(pairs)} axes, the image {self.ndim}")
+        start, stop = [0] * self.ndim, list(self.shape)
+        for i, pair in enumerate(pairs):
+            try:
+                lo, hi = pair
+                start[i] = 0 if lo is None else lo.__index__()
+                stop[i] = self.shape[i] if hi is None else hi.__index__()
+            except (TypeError, ValueError, AttributeError):
+                raise InvalidError(f"axis {i} of the box must be a pair of integers, not {pair!r}") from None
+            if not 0 <= start[i] <= stop[i] <= self.shape[i]:
+                raise InvalidError(
+                    f"axis {i} ({self.axes[i]}) of the box is {start[i]} to {stop[i]}; the image has 0 to {self.shape[i]}"
+                )
+        return tuple(start), tuple(b - a for a, b in zip(start, stop, strict=True))
+
+    def _order(self, axes):
+        if axes is None or axes == self.axes:
+            return None
+        if sorted(axes) != sorted(self.axes):
+            raise InvalidError(f"axes {axes!r} is no permutation of {self.axes!r}")
+        return [self.axes.index(c) for c in axes]
+
+
+def _numpy():
+    import numpy
+
+    return numpy
+
+
+def _dtype_name(dtype):
+    return dtype if dtype is None or isinstance(dtype, str) else _numpy().dtype(dtype).name
+
+
+def _slices(key, shape):
+    """NumPy's basic indices as the box that has to be read and what is left to do in it."""
+    if any(k is None for k in key) or sum(k is Ellipsis for k in key) > 1:
+        raise IndexError("images take integers, slices and one ellipsis")
+    if Ellipsis in key:
+        at = key.index(Ellipsis)
+        key = key[:at] + (slice(None),) * (len(shape) - len(key) + 1) + key[at + 1 :]
+    if len(key) > len(shape):
+        raise IndexError(f"{len(key)} indices for {len(shape)} axes")
+    box, view = [], []
+    for k, n in zip(key + (slice(None),) * (len(shape) - len(key)), shape, strict=True):
+        if isinstance(k, slice):
+            lo, hi, step = k.indices(n)
+            count = len(range(lo, hi, step))
+            first, last = (lo, lo + (count - 1) * step) if step > 0 else (lo + (count - 1) * step, lo)
+            box.append((first, last + 1) if count else (0, 0))
+            view.append(slice(None, None, step))
+        else:
+            i = k.__index__()
+            if not -n <= i < n:
+                raise IndexError(f"index {i} of an axis of {n}")
+            box.append((i % n, i % n + 1))
+            view.append(0)
+    return box, tuple(view)
+
+
+def write(path, array, affine=None, axes=None, like=None, format=None, level=0, slope=0.0, inter=0.0):
+    """Writes an array as an image: beside the destination, synced, then renamed, so the old file stays until the new one is whole.
+
+    path: .nii, .nii.gz, .npy, .png by its ending, or format= says. array: any strides; axes names its axes (default "ZYX" for
+    three, "TZYX" for four). affine: 4×4, voxel centre (x, y, z) → mm, RAS+. like: an open NIfTI whose description, units and
+    extensions are kept. level: of deflate, 1 to 12; 0: 6. slope, inter: stored in a NIfTI header, values are not changed.
+    Errors: UnsupportedError (dtype or format), AccessError, InputOutputError (no space).
+    """
+    _core.write(
+        path, array, format, axes, affine, slope, inter, level, like._core if like is not None else None
+    )
+
+
+def convert(
+    src,
+    dst,
+    *,
+    box=None,
+    level=0,
+    dtype=None,
+    raw=None,
+    spacing=None,
+    orient=None,
+    format=None,
+    deflate=0,
+    index=None,
+):
+    """Converts any readable image to .nii, .nii.gz or .npy, as `microtome convert` does.
+
+    src: a path or an open image. box, level: the part, as in Image.read; the affine follows. dtype: of the values in the file;
+    default: the stored values with their slope and intercept, unchanged. raw: stored values, slope and intercept dropped.
+    spacing: resamples to these mm (array order, linear; [Z, Y, X] images only). orient: turns to "RAS", "LPS", ….
+    deflate: 1 to 12. Errors: as mt.open, Image.read and mt.write.
+    """
+    im = src if isinstance(src, Image) else open(src, index=index)
+    changed = dtype is not None or spacing is not None
+    stored = not changed if raw is None else bool(raw)
+    keep_scale = raw is None and stored and (im.slope, im.inter) != (1, 0)
+    a = im.read(box, level=level, raw=stored)
+    affine = _box_affine(im, box)
+    if (spacing is not None or orient is not None) and im.axes != "ZYX":
+        raise UnsupportedError(f"spacing and orient work on ZYX images, this one is {im.axes}")
+    if spacing is not None or orient is not None:
+        from . import ops
+
+        if affine is None:
+            raise InvalidError(f"{im.uri} has no geometry to resample or turn by")
+        if orient is not None:
+            a, affine = ops.orient(a, affine, orient)
+        if spacing is not None:
+            a, affine = ops.spacing(a, affine, spacing)
+    if dtype is not None and a.dtype != _numpy().dtype(dtype):
+        a = _core.convert(a, _dtype_name(dtype))
+    like = im if im.format.startswith(("nifti", "analyze")) else None
+    slope, inter = (im.slope, im.inter) if keep_scale else (0.0, 0.0)
+    write(
+        dst, a, affine=affine, axes=im.axes, like=like, format=format, level=deflate, slope=slope, inter=inter
+    )
+
+
+def _box_affine(im, box):
+    """The affine of a box: the origin moves to its first voxel."""
+    affine = im.affine
+    if affine is None or box is None:
+        return affine
+    start, _ = im._box(box, 0)
+    first = [start[im.axes.index(c)] if c in im.axes else 0 for c in "XYZ"]
+    affine[:, 3] = affine @ [*first, 1.0]
+    return affine

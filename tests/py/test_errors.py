@@ -1,0 +1,120 @@
+"""Exceptions: their classes, what they carry, and that arguments are checked with Python's own manners.
+SPDX-License-Identifier: Apache-2.0
+"""
+
+import os
+import pickle
+
+import microtome as mt
+import numpy as np
+import pytest
+
+BUILT_IN = {
+    mt.InvalidError: ValueError,
+    mt.OutOfMemoryError: MemoryError,
+    mt.InputOutputError: OSError,
+    mt.CorruptError: ValueError,
+    mt.UnsupportedError: NotImplementedError,
+    mt.NotFoundError: FileNotFoundError,
+    mt.LimitError: ValueError,
+    mt.ConflictError: OSError,
+    mt.AccessError: PermissionError,
+    mt.DeviceError: RuntimeError,
+}
+
+
+@pytest.mark.parametrize("cls", BUILT_IN)
+def test_each_error_is_also_the_built_in(cls):
+    e = cls("a sentence")
+    assert isinstance(e, mt.Error) and isinstance(e, BUILT_IN[cls])
+    assert str(e) == "a sentence" and e.offset == -1 and isinstance(e.code, mt.Status)
+
+
+def test_codes_are_those_of_the_c_api_and_unique():
+    codes = [int(c.code) for c in (*BUILT_IN, mt.CancelledError)]
+    assert sorted(codes) == list(range(-11, 0))
+    assert mt.NotFoundError.code == mt.Status.NOTFOUND == -6
+
+
+def test_a_missing_file(tmp_path):
+    path = tmp_path / "absent.nii.gz"
+    with pytest.raises(FileNotFoundError) as info:
+        mt.open(path)
+    e = info.value
+    assert isinstance(e, mt.NotFoundError) and e.code == mt.Status.NOTFOUND and "absent" in str(e)
+    again = pickle.loads(pickle.dumps(e))
+    assert type(again) is type(e) and str(again) == str(e) and again.where == e.where
+
+
+def test_a_corrupt_file_names_its_byte(tmp_path):
+    path = tmp_path / "bad.nii"
+    header = bytearray(400)
+    header[0:4] = (348).to_bytes(4, "little")
+    header[344:348] = b"n+1\0"
+    header[40:42] = (3).to_bytes(2, "little")
+    header[42:48] = b"\xff\xff" * 3
+    path.write_bytes(header)
+    with pytest.raises(mt.CorruptError) as info:
+        mt.open(path)
+    assert isinstance(info.value, ValueError)
+    assert 40 <= info.value.offset <= 48 and f"(byte {info.value.offset})" in str(info.value)
+
+
+def test_an_empty_file_a_folder_and_foreign_bytes(tmp_path):
+    (tmp_path / "empty.nii").write_bytes(b"")
+    (tmp_path / "text.nii").write_bytes(b"hello" * 200)
+    for name in ("empty.nii", "text.nii", "."):
+        with pytest.raises(mt.Error):
+            mt.open(tmp_path / name)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(tmp_path):
+    path = tmp_path / "secret.nii"
+    path.write_bytes(b"0" * 400)
+    path.chmod(0)
+    with pytest.raises(PermissionError):
+        mt.open(path)
+
+
+def test_limits_come_before_allocation(tmp_path):
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((50, 50, 50), np.float32))
+    with pytest.raises(mt.LimitError):
+        mt.open(path, max_bytes=1000).read()
+
+
+A = np.zeros((4, 5, 6), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        (lambda: mt.ops.scale(A, lo=2), TypeError, "'lo'"),
+        (lambda: mt.ops.shift(A), TypeError, "'offset'"),
+        (lambda: mt.ops.shift(A, 1, 2), TypeError, "positional"),
+        (lambda: mt.ops.shift(A, 1, offset=2), TypeError, "two values"),
+        (lambda: mt.ops.shift(A, "much"), ValueError, "offset"),
+        (lambda: mt.ops.shift(A, {}), TypeError, "offset"),
+        (lambda: mt.ops.shift(A, float("nan")), ValueError, "finite"),
+        (lambda: mt.ops.clip_percentile(A, low=101), ValueError, "low must lie in 0 … 100"),
+        (lambda: mt.ops.affine(A, np.eye(4), interp="best"), ValueError, "nearest"),
+        (lambda: mt.ops.gaussian_noise(A, 1, seed=2**64), ValueError, "64 bits"),
+        (lambda: mt.ops.scale(A, dtype="complex64"), ValueError, "complex64"),
+        (lambda: mt.ops.scale(A[0, 0]), ValueError, "axes"),
+        (lambda: mt.ops.scale(A[:0]), ValueError, "empty"),
+        (lambda: mt.ops.scale(np.float32(3)), ValueError, "0 axes"),
+        (lambda: mt.ops.scale(np.array([[object()]])), ValueError, "'O'"),
+        (lambda: mt.ops.scale(A.astype(complex)), ValueError, "real floats"),
+        (lambda: mt.ops.scale(A, out=A[1:]), ValueError, "shape|voxels"),
+        (lambda: mt.ops.scale(A, out=[1]), ValueError, "writable"),
+        (lambda: mt.RandomFlip(q=1), TypeError, "'q'"),
+        (lambda: mt.RandomFlip(p=2), ValueError, "p must lie"),
+        (lambda: mt.Chain([lambda a: a]), TypeError, "Apply"),
+        (lambda: mt.Apply(3), TypeError, "callable"),
+        (lambda: mt.set_threads(-1), ValueError, "threads"),
+    ],
+)
+def test_arguments(call, error, says):
+    with pytest.raises(error, match=says):
+        call()
