@@ -112,7 +112,7 @@ void mtm_resample_run(const mtm_resample_kernels *k, const mtm_resample_plan *p,
                       const mtm_resample_source *in, int64_t z0, int64_t z1, float *out,
                       const int64_t out_stride[3], void *scratch);
 
-/* The same for a plan whose three filters are NEAREST: copies elements of in->dtype. No scratch. */
+/* The same for a plan whose `nearest` is true: copies elements of in->dtype. No scratch. */
 void mtm_resample_nearest(const mtm_resample_plan *p, const mtm_resample_source *in, int64_t z0, int64_t z1,
                           void *out, const int64_t out_stride[3]);
 

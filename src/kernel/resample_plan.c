@@ -376,8 +376,7 @@ void mtm_resample_plan_make(mtm_resample_plan *p, const mtm_resample_axis axis[3
     *p = (mtm_resample_plan){0};
     for (int i = 0; i < 3; i++)
         make_line(&p->line[i], &axis[i], i == 2, &at);
-    p->nearest = axis[0].filter == MTM_FILTER_NEAREST && axis[1].filter == MTM_FILTER_NEAREST &&
-                 axis[2].filter == MTM_FILTER_NEAREST;
+    p->nearest = p->line[0].taps == 1 && p->line[1].taps == 1 && p->line[2].taps == 1;
     p->direct =
         mtm_row_type_of(in->dtype) != MTM_N_ROW_TYPES && in->stride[2] == (int64_t)mtm_dtype_size(in->dtype);
     choose_order(p);

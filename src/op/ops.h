@@ -7,6 +7,7 @@
 
 /* X(name): const mtm_op mtm_op_NAME is defined in one of op/'s files. */
 #define MTM_OPS(X)                                                                                           \
+    X(resize)                                                                                                \
     X(affine)                                                                                                \
     X(rotate)                                                                                                \
     X(flip)                                                                                                  \

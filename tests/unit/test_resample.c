@@ -212,6 +212,7 @@ static void compare_tier(unsigned cpu, const mtm_resample_plan *p, const volume 
     const int64_t gap = mtm_rng_below(r, 4) == 0 ? 2 : 1, total = n[0] * n[1] * n[2];
     const int64_t stride[3] = {n[1] * n[2] * gap * 4, n[2] * gap * 4, gap * 4};
     const int64_t cut = (int64_t)mtm_rng_below(r, (uint64_t)n[0] + 1);
+    const double tolerance = 2e-6 * largest(v);
     MTM_AUTO_MEM void *scratch = mtm_alloc_aligned(p->scratch_bytes + 64);
     MTM_AUTO_MEM float *out = mtm_alloc((size_t)(total * gap) * sizeof(float) + 4);
     mtm_resample_kernels k;
@@ -225,7 +226,7 @@ static void compare_tier(unsigned cpu, const mtm_resample_plan *p, const volume 
         assert_int_equal(((uint8_t *)scratch)[p->scratch_bytes + (size_t)i], 0x5a);
     assert_true(out[total * gap] == 77);
     for (int64_t i = 0; i < total; i++)
-        if (!(fabs(out[i * gap] - want[i]) <= 2e-6 * largest(v)))
+        if (!(fabs(out[i * gap] - want[i]) <= tolerance))
             fail_msg("tier %u, order %d, output %lld of %lld: %.9g instead of %.9g", cpu, (int)p->order,
                      (long long)i, (long long)total, out[i * gap], want[i]);
 }
