@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/size.h"
+#include "x86/resample_x86.h"
 
 /* ---- row kernels -------------------------------------------------------------------------------------- */
 
@@ -42,15 +43,30 @@ static void across_c(float *out, const float *row, const mtm_resample_line *x)
     }
 }
 
+#define SET_TIER(k, tier)                                                                                    \
+    (k)->combine[MTM_ROW_U8] = mtm_combine_u8_##tier;                                                        \
+    (k)->combine[MTM_ROW_I8] = mtm_combine_i8_##tier;                                                        \
+    (k)->combine[MTM_ROW_U16] = mtm_combine_u16_##tier;                                                      \
+    (k)->combine[MTM_ROW_I16] = mtm_combine_i16_##tier;                                                      \
+    (k)->combine[MTM_ROW_F32] = mtm_combine_f32_##tier;                                                      \
+    (k)->across = mtm_across_##tier
+
 void mtm_resample_kernels_init(mtm_resample_kernels *k, unsigned cpu)
 {
-    (void)cpu;
     k->combine[MTM_ROW_U8] = combine_u8_c;
     k->combine[MTM_ROW_I8] = combine_i8_c;
     k->combine[MTM_ROW_U16] = combine_u16_c;
     k->combine[MTM_ROW_I16] = combine_i16_c;
     k->combine[MTM_ROW_F32] = combine_f32_c;
     k->across = across_c;
+#if defined(__x86_64__)
+    if (cpu & MTM_CPU_AVX2) {
+        SET_TIER(k, avx2);
+    }
+    if (cpu & MTM_CPU_AVX512) {
+        SET_TIER(k, avx512);
+    }
+#endif
 }
 
 /* ---- the sweep ---------------------------------------------------------------------------------------- */
