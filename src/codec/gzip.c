@@ -91,19 +91,25 @@ static bool only_zeros(const mtm_reader *r)
     return true;
 }
 
-/* libdeflate does not say where it stopped: finds the place, and whether input was missing, with zlib. */
-static mtm_status explain(const mtm_reader *r, mtm_error *err)
+/* libdeflate does not say where it stopped, and beyond the end of a cut stream it may make bytes up until the room is
+ * full: finds with zlib what is wrong, and where. room_bytes: for the output from here on. */
+static mtm_status explain(const mtm_reader *r, uint64_t room_bytes, mtm_error *err)
 {
     const mtm_gzip_bytes src = mtm_gzip_memory(r->data, r->size_bytes);
     MTM_AUTO_STREAM s = {.open = false};
-    uint8_t sink[4096];
+    uint8_t sink[8192];
+    uint64_t made = 0;
     int z = Z_OK;
 
     MTM_TRY(mtm_gzip_stream_open(&s, &src, r->at, -15, err));
-    while (z != Z_STREAM_END) {
+    while (z != Z_STREAM_END && made <= room_bytes) {
         s.z.next_out = sink, s.z.avail_out = sizeof sink;
         MTM_TRY(mtm_gzip_stream_step(&s, Z_NO_FLUSH, &z, err));
+        made += sizeof sink - s.z.avail_out;
     }
+    if (made > room_bytes)
+        return mtm_fail(err, MTM_E_LIMIT, (int64_t)mtm_gzip_stream_at(&s),
+                        "more than the expected bytes come out of the gzip stream");
     return mtm_fail(err, MTM_E_CORRUPT, mtm_reader_offset(r), "broken deflate data");
 }
 
@@ -118,14 +124,9 @@ mtm_status mtm_gzip_inflate(void *dst, size_t room_bytes, size_t *size_bytes, co
         return MTM_NOMEM(err);
     do {
         MTM_TRY(skip_header(&r, err));
-        switch (libdeflate_deflate_decompress_ex(d, in + r.at, n - r.at, (uint8_t *)dst + total,
-                                                 room_bytes - total, &used, &got)) {
-        case LIBDEFLATE_SUCCESS: break;
-        case LIBDEFLATE_INSUFFICIENT_SPACE:
-            return mtm_fail(err, MTM_E_LIMIT, (int64_t)r.at,
-                            "more than %zu bytes come out of the gzip stream", room_bytes);
-        default: return explain(&r, err);
-        }
+        if (libdeflate_deflate_decompress_ex(d, in + r.at, n - r.at, (uint8_t *)dst + total,
+                                             room_bytes - total, &used, &got) != LIBDEFLATE_SUCCESS)
+            return explain(&r, room_bytes - total, err);
         r.at += used;
         MTM_TRY(check_trailer(&r, (uint8_t *)dst + total, got, err));
         total += got;
