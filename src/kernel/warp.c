@@ -30,9 +30,6 @@ int64_t mtm_border_index(mtm_border border, int64_t i, int64_t n)
     return m < n ? m : p - m;
 }
 
-/* Beyond this a coordinate is as good as infinite: its taps are those of the border alone. */
-#define FAR 0x1p50
-
 /* Output x of the row along one axis, in numbers of voxels (tap 0 is its floor). A product and a sum, not an fma: every
  * variant must find the same taps. */
 static double coordinate(const mtm_warp_grid *g, const mtm_warp_row *row, int axis, int64_t x)
@@ -40,7 +37,7 @@ static double coordinate(const mtm_warp_grid *g, const mtm_warp_row *row, int ax
     const double c =
         (row->at[axis] - (g->interp == MTM_NEAREST ? 0 : 0.5)) + ((double)x + 0.5) * row->step[axis];
 
-    return c > -FAR ? c < FAR ? c : FAR : -FAR;
+    return c > -MTM_WARP_FAR ? c < MTM_WARP_FAR ? c : MTM_WARP_FAR : -MTM_WARP_FAR;
 }
 
 void mtm_warp_folds(const mtm_warp_grid *g, mtm_warp_fold fold[3])
@@ -76,7 +73,8 @@ static double fold_coordinate(const mtm_warp_fold *f, double s)
     return s > f->lo ? s : f->lo;
 }
 
-static void locate_c(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n, mtm_warp_taps *t)
+void mtm_warp_locate_c(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                       mtm_warp_taps *t)
 {
     mtm_warp_fold fold[3];
 
@@ -93,6 +91,7 @@ static void locate_c(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0
             t->f[a][i] = (float)(s - tap);
             t->offset[i] += (int64_t)tap * g->stride[a];
         }
+    mtm_warp_taps_pad(t, n);
 }
 
 /* ---- gathering ---------------------------------------------------------------------------------------- */
@@ -102,7 +101,8 @@ static float mix(float a, float b, float f)
     return a + f * (b - a);
 }
 
-static void linear_c(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3], float *out)
+void mtm_warp_linear_c(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3],
+                       float *out)
 {
     for (int32_t i = 0; i < n; i++) {
         const float *const p = data + t->offset[i], *const q = p + pair[2];
@@ -279,11 +279,24 @@ static void spline_store_c(const float *in, int64_t n, float *const rows[MTM_SPL
 
 void mtm_warp_kernels_init(mtm_warp_kernels *k, unsigned cpu)
 {
-    *k = (mtm_warp_kernels){.locate = locate_c,
-                            .linear = linear_c,
+    *k = (mtm_warp_kernels){.locate = mtm_warp_locate_c,
+                            .linear = mtm_warp_linear_c,
                             .cubic = cubic_c,
                             .spline = spline_c,
                             .spline_load = spline_load_c,
                             .spline_store = spline_store_c};
-    (void)cpu;
+#if defined(__x86_64__)
+    if (!(cpu & MTM_CPU_AVX2))
+        return;
+    k->locate = mtm_warp_locate_avx2;
+    k->linear = mtm_warp_linear_avx2;
+    k->cubic = mtm_warp_cubic_avx2;
+    k->spline = mtm_spline_avx2;
+    k->spline_load = mtm_spline_load_avx2;
+    k->spline_store = mtm_spline_store_avx2;
+    if (!(cpu & MTM_CPU_AVX512))
+        return;
+    k->locate = mtm_warp_locate_avx512;
+    k->spline = mtm_spline_avx512;
+#endif
 }

@@ -44,9 +44,9 @@ enum { MTM_SPLINE_LANES = 32 };
 
 typedef struct mtm_warp_kernels {
     /* Taps of outputs x0 … x0 + n − 1, n ≤ MTM_WARP_CHUNK; coordinates are folded into the grid by its border (CONSTANT, and
-     * WRAP when LINEAR: only for outputs that mtm_warp_split calls inside). */
+     * WRAP when LINEAR: only for outputs that mtm_warp_split calls inside). offset is padded to a multiple of 8. */
     void (*locate)(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n, mtm_warp_taps *t);
-    /* pair[1], pair[2]: floats from a tap to the next along y, z. */
+    /* pair: floats from a tap to the next along x, y, z; 0 where the grid is one voxel thick. */
     void (*linear)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3], float *out);
     void (*cubic)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t stride[3], float *out);
     void (*spline)(float *samples, int64_t n);

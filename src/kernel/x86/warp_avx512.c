@@ -1,0 +1,84 @@
+/* kernel/x86/warp_avx512.c: the warp family with AVX-512, where that beats AVX2: coordinates and the prefilter. Gathering
+ * is bound by its loads, whatever the width.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <immintrin.h>
+
+#include "kernel/warp_fold.h"
+
+static __m512d floor8(__m512d x)
+{
+    return _mm512_roundscale_pd(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+
+static __m512d fold8(__m512d s, const mtm_warp_fold *f)
+{
+    if (f->period > 0) {
+        const __m512d period = _mm512_set1_pd(f->period), shift = _mm512_set1_pd(f->shift);
+
+        s = _mm512_add_pd(s, shift);
+        s = _mm512_sub_pd(s, _mm512_mul_pd(period, floor8(_mm512_div_pd(s, period))));
+        if (f->mirrors)
+            s = _mm512_min_pd(s, _mm512_sub_pd(period, s));
+        s = _mm512_sub_pd(s, shift);
+    }
+    return _mm512_max_pd(_mm512_min_pd(s, _mm512_set1_pd(f->hi)), _mm512_set1_pd(f->lo));
+}
+
+void mtm_warp_locate_avx512(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                            mtm_warp_taps *t)
+{
+    const double half = g->interp == MTM_NEAREST ? 0 : 0.5;
+    mtm_warp_fold fold[3];
+
+    if (!mtm_warp_row_is_near(row, x0, n)) {
+        mtm_warp_locate_c(g, row, x0, n, t);
+        return;
+    }
+    mtm_warp_folds(g, fold);
+    for (int32_t i = 0; i < n; i += 8) {
+        const __m512d x =
+            _mm512_add_pd(_mm512_set1_pd((double)(x0 + i) + 0.5), _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0));
+        __m512d offset = _mm512_set1_pd((double)g->first);
+
+        for (int a = 0; a < 3; a++) {
+            const __m512d at = _mm512_set1_pd(row->at[a] - half);
+            __m512d s = _mm512_add_pd(at, _mm512_mul_pd(x, _mm512_set1_pd(row->step[a]))), tap;
+
+            if (g->interp == MTM_NEAREST)
+                s = floor8(s);
+            s = fold8(s, &fold[a]);
+            tap = _mm512_min_pd(floor8(s), _mm512_set1_pd(fold[a].top));
+            _mm256_store_ps(t->f[a] + i, _mm512_cvtpd_ps(_mm512_sub_pd(s, tap)));
+            offset =
+                _mm512_fmadd_pd(tap, _mm512_set1_pd((double)g->stride[a]), offset); /* whole, < 2⁵³: exact */
+        }
+        _mm512_store_si512(t->offset + i, _mm512_cvttpd_epi64(offset));
+    }
+    mtm_warp_taps_pad(t, n);
+}
+
+void mtm_spline_avx512(float *samples, int64_t n)
+{
+    const float pole = MTM_SPLINE_POLE, steady = 1 / (1 - pole);
+    const __m512 z = _mm512_set1_ps(pole), six = _mm512_set1_ps(6);
+    __m512 s[2];
+
+    for (int j = 0; j < 2; j++)
+        s[j] = _mm512_mul_ps(_mm512_loadu_ps(samples + 16 * j), _mm512_set1_ps(6 * steady));
+    for (int64_t i = 0; i < n; i++)
+        for (int j = 0; j < 2; j++) {
+            float *const p = samples + i * MTM_SPLINE_LANES + 16 * j;
+
+            s[j] = _mm512_fmadd_ps(z, s[j], _mm512_mul_ps(six, _mm512_loadu_ps(p)));
+            _mm512_storeu_ps(p, s[j]);
+        }
+    for (int j = 0; j < 2; j++)
+        s[j] = _mm512_mul_ps(s[j], _mm512_set1_ps(-pole * steady));
+    for (int64_t i = n - 1; i >= 0; i--)
+        for (int j = 0; j < 2; j++) {
+            float *const p = samples + i * MTM_SPLINE_LANES + 16 * j;
+
+            s[j] = _mm512_fmsub_ps(z, s[j], _mm512_mul_ps(z, _mm512_loadu_ps(p)));
+            _mm512_storeu_ps(p, s[j]);
+        }
+}
