@@ -34,7 +34,8 @@ mtm_status mtm_steps_from_stats(const void *args, bool channel_wise, const mtm_s
 
     for (int64_t i = 0; i < n; i++) {
         if (st[i].count == 0)
-            return mtm_fail(err, MTM_E_INVAL, -1, "no finite voxel to take statistics of");
+            return mtm_fail(err, MTM_E_INVAL, -1,
+                            st[i].non_finite > 0 ? "no voxel is finite" : "the mask is 0 everywhere");
         MTM_TRY(emit(args, &st[i], channel_wise ? (int32_t)i : MTM_ALL_CHANNELS, p, err));
     }
     return MTM_OK;

@@ -39,8 +39,8 @@ mtm_status mtm_step_linear(mtm_pointwise *p, int32_t channel, double center, dou
                            mtm_error *err);
 mtm_status mtm_step_clamp(mtm_pointwise *p, int32_t channel, double low, double high, mtm_error *err);
 
-/* Calls emit once with the statistics of everything, or once per channel with its own. Errors: MTM_E_INVAL (no finite
- * voxel to take statistics of), and emit's. */
+/* Calls emit once with the statistics of everything, or once per channel with its own. Errors: MTM_E_INVAL (no voxel
+ * is finite or in the mask), and emit's. */
 typedef mtm_status mtm_emit_fn(const void *args, const mtm_stats *st, int32_t channel, mtm_pointwise *p,
                                mtm_error *err);
 mtm_status mtm_steps_from_stats(const void *args, bool channel_wise, const mtm_spec *in, const mtm_stats *st,
