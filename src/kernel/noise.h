@@ -52,8 +52,9 @@ static inline void noise_pair(vu w0, vu w1, vf *z_cos, vf *z_sin)
     *z_sin = v_mul(r, v_float(vu_xor(v_bits(v_select(odd, c, s)), vu_shl(vu_and(q, vu_set1(2)), 30))));
 }
 
-/* x[i] += sigma · normal(first + i) for a few voxels that lie inside one group. */
-static inline void noise_add_some(const noise_key *k, float sigma, uint64_t first, float *x, size_t n)
+/* dst[i] = src[i] + sigma · normal(first + i) for a few voxels that lie inside one group. */
+static inline void noise_add_some(const noise_key *k, float sigma, uint64_t first, const float *src,
+                                  float *dst, size_t n)
 {
     vf z[NOISE_VECTORS];
     float all[NOISE_GROUP];
@@ -62,30 +63,31 @@ static inline void noise_add_some(const noise_key *k, float sigma, uint64_t firs
     for (int j = 0; j < NOISE_VECTORS; j++)
         v_store(all + j * V_LANES, z[j]);
     for (size_t i = 0; i < n; i++)
-        x[i] += sigma * all[(first & 3) + i];
+        dst[i] = src[i] + sigma * all[(first & 3) + i];
 }
 
-/* x[i] += sigma · normal(first + i). */
-static inline void noise_add(const noise_key *k, float sigma, uint64_t first, float *x, size_t n)
+/* dst[i] = src[i] + sigma · normal(first + i); src and dst may be the same. */
+static inline void noise_add(const noise_key *k, float sigma, uint64_t first, const float *src, float *dst,
+                             size_t n)
 {
     const vf s = v_set1(sigma);
     const size_t head = (size_t)(-first & 3) < n ? (size_t)(-first & 3) : n;
     size_t i = head;
 
     if (head > 0)
-        noise_add_some(k, sigma, first, x, head);
+        noise_add_some(k, sigma, first, src, dst, head);
     for (; n - i >= NOISE_GROUP; i += NOISE_GROUP) {
         vf z[NOISE_VECTORS];
 
         noise_group(k, (first + i) >> 2, z);
         for (int j = 0; j < NOISE_VECTORS; j++) {
-            float *const p = x + i + j * V_LANES;
+            const size_t at = i + (size_t)(j * V_LANES);
 
-            v_store(p, v_add(v_load(p), v_mul(s, z[j])));
+            v_store(dst + at, v_add(v_load(src + at), v_mul(s, z[j])));
         }
     }
     if (i < n)
-        noise_add_some(k, sigma, first + i, x + i, n - i);
+        noise_add_some(k, sigma, first + i, src + i, dst + i, n - i);
 }
 
 #endif

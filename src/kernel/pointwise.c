@@ -16,9 +16,15 @@ static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_
     noise_pair(w[2], w[3], &out[2], &out[3]);
 }
 
+static void pointwise_map_c(const mtm_pointwise *p, int32_t channel, int64_t first, const float *src,
+                            float *dst, size_t n)
+{
+    run_program(p, channel, first, src, dst, n);
+}
+
 static void pointwise_run_c(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n)
 {
-    run_program(p, channel, first, x, n);
+    pointwise_map_c(p, channel, first, x, x, n);
 }
 
 mtm_status mtm_pointwise_add(mtm_pointwise *p, const mtm_step *s, mtm_error *err)
@@ -32,12 +38,15 @@ mtm_status mtm_pointwise_add(mtm_pointwise *p, const mtm_step *s, mtm_error *err
 void mtm_pointwise_kernels_init(mtm_pointwise_kernels *k, unsigned cpu)
 {
     k->run = pointwise_run_c;
+    k->map = pointwise_map_c;
 #if defined(__x86_64__)
     if (!(cpu & MTM_CPU_AVX2))
         return;
     k->run = mtm_pointwise_run_avx2;
+    k->map = mtm_pointwise_map_avx2;
     if (!(cpu & MTM_CPU_AVX512))
         return;
     k->run = mtm_pointwise_run_avx512;
+    k->map = mtm_pointwise_map_avx512;
 #endif
 }

@@ -34,6 +34,9 @@ typedef struct mtm_pointwise_kernels {
     /* x[0…n) in place; `first` is the logical voxel number of x[0] in its [C, Z, Y, X] image (for NOISE), `channel` the
      * channel all of it belongs to. The result does not depend on how an image is cut into calls. */
     void (*run)(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n);
+    /* The same from src to dst, which may be one but not overlap otherwise. */
+    void (*map)(const mtm_pointwise *p, int32_t channel, int64_t first, const float *src, float *dst,
+                size_t n);
 } mtm_pointwise_kernels;
 
 /* Appends a step. Errors: MTM_E_LIMIT (program full). */
@@ -42,7 +45,11 @@ mtm_status mtm_pointwise_add(mtm_pointwise *p, const mtm_step *s, mtm_error *err
 void mtm_pointwise_kernels_init(mtm_pointwise_kernels *k, unsigned cpu);
 
 #if defined(__x86_64__) /* the variants, for the table alone */
+void mtm_pointwise_map_avx2(const mtm_pointwise *p, int32_t channel, int64_t first, const float *src,
+                            float *dst, size_t n);
 void mtm_pointwise_run_avx2(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n);
+void mtm_pointwise_map_avx512(const mtm_pointwise *p, int32_t channel, int64_t first, const float *src,
+                              float *dst, size_t n);
 void mtm_pointwise_run_avx512(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n);
 #endif
 

@@ -50,53 +50,60 @@ static inline vf step_sigmoid(const step_values *k, vf x)
 }
 
 /* Inlined with a constant `step`, so each use is one tight loop. */
-__attribute__((always_inline)) static inline void each(vf (*step)(const step_values *, vf),
-                                                       const step_values *k, float *x, size_t n)
+__attribute__((always_inline)) static inline void
+each(vf (*step)(const step_values *, vf), const step_values *k, const float *src, float *dst, size_t n)
 {
     size_t i = 0;
 
     for (; n - i >= V_LANES; i += V_LANES)
-        v_store(x + i, step(k, v_load(x + i)));
+        v_store(dst + i, step(k, v_load(src + i)));
     if (i < n) {
         float some[V_LANES] = {0};
 
-        memcpy(some, x + i, (n - i) * sizeof *x);
+        memcpy(some, src + i, (n - i) * sizeof *src);
         v_store(some, step(k, v_load(some)));
-        memcpy(x + i, some, (n - i) * sizeof *x);
+        memcpy(dst + i, some, (n - i) * sizeof *dst);
     }
 }
 
-static inline void run_step(const mtm_step *s, int64_t first, float *x, size_t n)
+static inline void run_step(const mtm_step *s, int64_t first, const float *src, float *dst, size_t n)
 {
     const step_values k = {v_set1(s->a), v_set1(s->b), v_set1(s->c), v_set1(s->d), v_power_of(s->c)};
 
     switch (s->kind) {
-    case MTM_STEP_LINEAR: each(step_linear, &k, x, n); break;
-    case MTM_STEP_LINEAR_NONZERO: each(step_linear_nonzero, &k, x, n); break;
-    case MTM_STEP_CLAMP: each(step_clamp, &k, x, n); break;
-    case MTM_STEP_GAMMA: each(step_gamma, &k, x, n); break;
-    case MTM_STEP_GAMMA_SIGNED: each(step_gamma_signed, &k, x, n); break;
-    case MTM_STEP_SIGMOID: each(step_sigmoid, &k, x, n); break;
+    case MTM_STEP_LINEAR: each(step_linear, &k, src, dst, n); break;
+    case MTM_STEP_LINEAR_NONZERO: each(step_linear_nonzero, &k, src, dst, n); break;
+    case MTM_STEP_CLAMP: each(step_clamp, &k, src, dst, n); break;
+    case MTM_STEP_GAMMA: each(step_gamma, &k, src, dst, n); break;
+    case MTM_STEP_GAMMA_SIGNED: each(step_gamma_signed, &k, src, dst, n); break;
+    case MTM_STEP_SIGMOID: each(step_sigmoid, &k, src, dst, n); break;
     case MTM_STEP_NOISE: {
         const noise_key key = {s->seed, {s->stream[0], s->stream[1], s->stream[2]}};
 
-        noise_add(&key, s->a, (uint64_t)first, x, n);
+        noise_add(&key, s->a, (uint64_t)first, src, dst, n);
         break;
     }
     }
 }
 
-/* All steps over one piece that stays in the first-level cache, then the next piece. */
-static inline void run_program(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n)
+/* All steps over one piece that stays in the first-level cache, then the next piece. The first step reads src, so that
+ * the memory's latency hides behind its arithmetic. */
+static inline void run_program(const mtm_pointwise *p, int32_t channel, int64_t first, const float *src,
+                               float *dst, size_t n)
 {
     enum { PIECE = 4096 }; /* voxels */
 
     for (size_t i = 0; i < n; i += PIECE) {
         const size_t m = n - i < PIECE ? n - i : PIECE;
+        const float *from = src + i;
 
         for (int32_t s = 0; s < p->n; s++)
-            if (p->steps[s].channel < 0 || p->steps[s].channel == channel)
-                run_step(&p->steps[s], first + (int64_t)i, x + i, m);
+            if (p->steps[s].channel < 0 || p->steps[s].channel == channel) {
+                run_step(&p->steps[s], first + (int64_t)i, from, dst + i, m);
+                from = dst + i;
+            }
+        if (from != dst + i)
+            memcpy(dst + i, from, m * sizeof *dst);
     }
 }
 

@@ -17,8 +17,7 @@ typedef struct apply_job {
     mtm_array in, out;
     int64_t n[3], in_stride[3], out_stride[3];      /* innermost first; bytes */
     int64_t rows_piece, pieces_row, pieces_channel; /* several rows per piece, or several pieces per row */
-    bool same;                                      /* in and out are one view of float32 */
-    bool direct;                                    /* a piece of out is contiguous float32 */
+    bool from_float, to_float;                      /* a piece of in, of out is contiguous float32 */
     atomic_int failed; /* mtm_status of the first failure, whose text is in `error` */
     mtm_error error;
 } apply_job;
@@ -46,6 +45,13 @@ static void merge_axes(apply_job *j)
     }
 }
 
+/* A piece is contiguous float32. */
+static bool is_plain(const apply_job *j, mtm_dtype dtype, const int64_t stride[3])
+{
+    return dtype == MTM_F32 && (j->n[0] == 1 || stride[0] == 4) &&
+           (j->rows_piece == 1 || stride[1] == 4 * j->n[0]);
+}
+
 static void cut_pieces(apply_job *j)
 {
     const bool long_rows = j->n[0] >= PIECE;
@@ -53,10 +59,8 @@ static void cut_pieces(apply_job *j)
     j->rows_piece = long_rows ? 1 : mtm_min_i64(PIECE / j->n[0], j->n[1]);
     j->pieces_row = long_rows ? (j->n[0] + PIECE - 1) / PIECE : 1;
     j->pieces_channel = j->n[2] * ((j->n[1] + j->rows_piece - 1) / j->rows_piece) * j->pieces_row;
-    j->same = j->in.dtype == MTM_F32 && j->in.data == j->out.data &&
-              !memcmp(j->in.stride, j->out.stride, sizeof j->in.stride);
-    j->direct = j->out.dtype == MTM_F32 && (j->n[0] == 1 || j->out_stride[0] == 4) &&
-                (j->rows_piece == 1 || j->out_stride[1] == 4 * j->n[0]);
+    j->from_float = is_plain(j, j->in.dtype, j->in_stride);
+    j->to_float = is_plain(j, j->out.dtype, j->out_stride);
 }
 
 static mtm_status run_piece(const apply_job *j, int64_t piece, mtm_error *err)
@@ -76,14 +80,14 @@ static mtm_status run_piece(const apply_job *j, int64_t piece, mtm_error *err)
     mtm_array out = mtm_array_wrap((char *)j->out.data + channel * j->out.stride[0] + i2 * j->out_stride[2] +
                                        i1 * j->out_stride[1] + i0 * j->out_stride[0],
                                    j->out.dtype, 2, shape);
-    mtm_array work = mtm_array_wrap(j->direct ? out.data : some, MTM_F32, 2, shape);
+    mtm_array work = mtm_array_wrap(j->to_float ? out.data : some, MTM_F32, 2, shape);
 
     in.stride[0] = j->in_stride[1], in.stride[1] = j->in_stride[0];
     out.stride[0] = j->out_stride[1], out.stride[1] = j->out_stride[0];
-    if (!(j->same && j->direct))
+    if (!j->from_float)
         MTM_TRY(mtm_array_convert(&work, &in, 1, 0, NULL, err));
-    j->kernels->run(j->program, (int32_t)channel, first, work.data, n);
-    return j->direct ? MTM_OK : mtm_array_convert(&out, &work, 1, 0, NULL, err);
+    j->kernels->map(j->program, (int32_t)channel, first, j->from_float ? in.data : work.data, work.data, n);
+    return j->to_float ? MTM_OK : mtm_array_convert(&out, &work, 1, 0, NULL, err);
 }
 
 static void run_pieces(void *arg, int64_t lo, int64_t hi)
@@ -116,7 +120,7 @@ mtm_status mtm_pointwise_apply(mtm_exec *x, const mtm_pointwise *p, const mtm_ar
         return MTM_OK;
     merge_axes(&j);
     cut_pieces(&j);
-    if (j.direct && !j.same && runs_across(&j)) {
+    if (j.to_float && !j.from_float && runs_across(&j)) {
         MTM_TRY(mtm_array_convert(out, in, 1, 0, x->pool, err));
         j.in = *out;
         merge_axes(&j);

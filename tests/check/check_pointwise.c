@@ -28,14 +28,17 @@ static void check_step(mtm_check *c, const step_case *s, const mtm_pointwise *p)
         const size_t n = mtm_check_size(c, i), cut = n ? (size_t)mtm_check_below(c, (int64_t)n) : 0;
         float *const a = mtm_check_alloc(c, n * sizeof *a, sizeof *a);
         float *const b = mtm_check_alloc(c, n * sizeof *b, sizeof *b);
+        float *const x = mtm_check_alloc(c, n * sizeof *x, sizeof *x);
         const int64_t first = mtm_check_below(c, i % 3 ? 1000 : INT64_C(1) << 40);
 
         mtm_check_fill_f32(c, a, n, s->lo, s->hi, true);
         if (n)
-            memcpy(b, a, n * sizeof *a);
+            memcpy(b, a, n * sizeof *a), memcpy(x, a, n * sizeof *a);
         c->ref.pointwise.run(p, 0, first, a, n);
         c->now.pointwise.run(p, 0, first, b, cut);
         c->now.pointwise.run(p, 0, first + (int64_t)cut, b + cut, n - cut);
+        mtm_check_f32(c, s->name, a, b, n, 0, 0);
+        c->now.pointwise.map(p, 0, first, x, b, n);
         mtm_check_f32(c, s->name, a, b, n, 0, 0);
         mtm_check_case_end(c);
     }

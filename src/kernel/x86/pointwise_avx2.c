@@ -34,7 +34,13 @@ static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_
     out[1] = _mm256_permute2f128_ps(low, high, 0x31);
 }
 
+void mtm_pointwise_map_avx2(const mtm_pointwise *p, int32_t channel, int64_t first, const float *src,
+                            float *dst, size_t n)
+{
+    run_program(p, channel, first, src, dst, n);
+}
+
 void mtm_pointwise_run_avx2(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n)
 {
-    run_program(p, channel, first, x, n);
+    mtm_pointwise_map_avx2(p, channel, first, x, x, n);
 }

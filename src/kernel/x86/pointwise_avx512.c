@@ -43,7 +43,13 @@ static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_
     out[1] = (vf){_mm512_permutex2var_ps(z0.hi, even, z1.hi), _mm512_permutex2var_ps(z0.hi, odd, z1.hi)};
 }
 
+void mtm_pointwise_map_avx512(const mtm_pointwise *p, int32_t channel, int64_t first, const float *src,
+                              float *dst, size_t n)
+{
+    run_program(p, channel, first, src, dst, n);
+}
+
 void mtm_pointwise_run_avx512(const mtm_pointwise *p, int32_t channel, int64_t first, float *x, size_t n)
 {
-    run_program(p, channel, first, x, n);
+    mtm_pointwise_map_avx512(p, channel, first, x, x, n);
 }
