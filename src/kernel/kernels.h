@@ -4,6 +4,7 @@
 #define MTM_KERNEL_KERNELS_H
 
 #include "kernel/convert.h"
+#include "kernel/convolve.h"
 #include "kernel/label.h"
 #include "kernel/pointwise.h"
 #include "kernel/select.h"
@@ -19,6 +20,7 @@ typedef struct mtm_kernels {
     mtm_select_kernels select;
     mtm_stats_kernels stats;
     mtm_resample_kernels resample;
+    mtm_convolve_kernels convolve;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);

@@ -17,6 +17,7 @@
     X(crop_or_pad)                                                                                           \
     X(spacing)                                                                                               \
     X(orient)                                                                                                \
+    X(gaussian_blur)                                                                                         \
     X(scale)                                                                                                 \
     X(normalize)                                                                                             \
     X(clip_percentile)                                                                                       \
@@ -31,6 +32,7 @@
     X(random_affine)                                                                                         \
     X(random_crop)                                                                                           \
     X(random_gaussian_noise)                                                                                 \
+    X(random_blur)                                                                                           \
     X(random_gamma)                                                                                          \
     X(random_contrast)                                                                                       \
     X(random_brightness)                                                                                     \

@@ -4,33 +4,9 @@
 
 #include "kernel/resample.h"
 #include "resample_x86.h"
+#include "rows_avx512.h"
 
 /* ---- along Z and Y ------------------------------------------------------------------------------------ */
-
-static inline __m512 load_u8(const void *row, int64_t x, __mmask16 m)
-{
-    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, (const uint8_t *)row + x)));
-}
-
-static inline __m512 load_i8(const void *row, int64_t x, __mmask16 m)
-{
-    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, (const int8_t *)row + x)));
-}
-
-static inline __m512 load_u16(const void *row, int64_t x, __mmask16 m)
-{
-    return _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, (const uint16_t *)row + x)));
-}
-
-static inline __m512 load_i16(const void *row, int64_t x, __mmask16 m)
-{
-    return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm256_maskz_loadu_epi16(m, (const int16_t *)row + x)));
-}
-
-static inline __m512 load_f32(const void *row, int64_t x, __mmask16 m)
-{
-    return _mm512_maskz_loadu_ps(m, (const float *)row + x);
-}
 
 /* 64 outputs at a time hide the latency of the sums; the rest 16 at a time, masked. */
 #define DEFINE_COMBINE(name)                                                                                 \
