@@ -77,24 +77,31 @@ static mtm_status open_probed(mtm_image **out, mtm_probe *p, mtm_error *err)
                     p->head[0], p->head[1], p->head[2], p->head[3]);
 }
 
+/* Takes the source. */
+static mtm_status open_source(mtm_image **out, mtm_source *source, const mtm_open_options *opt,
+                              mtm_error *err)
+{
+    mtm_probe p;
+    mtm_status s = probe_fill(&p, source, opt, err);
+
+    if (s == MTM_OK)
+        s = open_probed(out, &p, err);
+    mtm_source_close(p.source);
+    return s;
+}
+
 mtm_status mtm_image_open_source(mtm_image **out, mtm_source *source, const mtm_open_options *opt,
                                  mtm_error *err)
 {
-    mtm_probe p;
-    mtm_status s;
+    MTM_AUTO_MEM char *path =
+        mtm_strdup(mtm_source_path(source)); /* the source may be gone when it is needed */
 
-    if (opt && opt->struct_size != sizeof *opt) {
-        mtm_source_close(source);
-        return mtm_fail(err, MTM_E_INVAL, -1, "mtm_open_options has %u bytes instead of %zu",
-                        (unsigned)opt->struct_size, sizeof *opt);
-    }
-    s = probe_fill(&p, source, opt, err);
-    if (s == MTM_OK)
-        s = open_probed(out, &p, err);
-    if (s != MTM_OK)
-        mtm_error_where(err, s, p.path);
-    mtm_source_close(p.source);
-    return s;
+    if (path && (!opt || opt->struct_size == sizeof *opt))
+        return mtm_error_where(err, open_source(out, source, opt, err), path);
+    mtm_source_close(source);
+    return !path ? MTM_NOMEM(err)
+                 : mtm_fail(err, MTM_E_INVAL, -1, "mtm_open_options has %u bytes instead of %zu",
+                            (unsigned)opt->struct_size, sizeof *opt);
 }
 
 mtm_status mtm_image_open(mtm_image **out, const char *uri, const mtm_open_options *opt, mtm_error *err)

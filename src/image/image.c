@@ -264,3 +264,37 @@ mtm_status mtm_image_stats_get(mtm_image *im, mtm_read_options *opt, mtm_image_s
         *out = stats;
     return s;
 }
+
+/* Leading axes of one entry are left out: a label map is [Z, Y, X]. */
+static void without_leading_ones(mtm_array *a)
+{
+    while (a->ndim > 3 && a->shape[0] == 1) {
+        a->ndim--;
+        memmove(a->shape, a->shape + 1, (size_t)a->ndim * sizeof *a->shape);
+        memmove(a->stride, a->stride + 1, (size_t)a->ndim * sizeof *a->stride);
+    }
+}
+
+mtm_status mtm_image_labels_get(mtm_image *im, mtm_read_options *opt, mtm_label_table **out, mtm_error *err)
+{
+    mtm_read_options full = {.struct_size = sizeof full};
+    mtm_array all = {0};
+    mtm_status s;
+
+    MTM_TRY(options_check(opt, err));
+    if (mtm_index_get_labels(im->index, &im->identity, out))
+        return MTM_OK;
+    if (opt)
+        full = *opt;
+    full.stats = NULL, full.raw = false;
+    all.dtype = mtm_dtype_is_integer(im->info.dtype) ? im->info.dtype : MTM_I32;
+    MTM_TRY(mtm_image_read(im, 0, NULL, &full, &all, err));
+    if (opt)
+        memcpy(opt->timing_ns, full.timing_ns, sizeof full.timing_ns);
+    without_leading_ones(&all);
+    s = mtm_error_where(err, mtm_label_table_new(out, &all, err), im->path);
+    mtm_array_drop(&all);
+    if (s == MTM_OK)
+        mtm_index_put_labels(im->index, &im->identity, *out);
+    return s;
+}
