@@ -2,12 +2,20 @@
 SPDX-License-Identifier: Apache-2.0
 """
 
+from __future__ import annotations
+
 import json
 import os
 import re
+from typing import TYPE_CHECKING, Any
 
 from . import _core, _declare
 from .errors import InvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from numpy import ndarray
 
 _IMAGE_ENDINGS = (
     ".nii",
@@ -35,7 +43,7 @@ class Operator:
 
     _name = ""
 
-    def __init__(self, *args, **params):
+    def __init__(self, *args: Any, **params: Any) -> None:
         if not self._name:
             raise TypeError("Operator is the base of the operators' classes")
         declared = _declare.OPERATORS[self._name]["params"]
@@ -78,7 +86,7 @@ class Apply:
     raises ends the epoch as mt.Error with the exception as its cause, or skips the item (Loader(on_error="skip")).
     """
 
-    def __init__(self, fn, *fields):
+    def __init__(self, fn: Callable[[ndarray], Any], *fields: str) -> None:
         if not callable(fn):
             raise TypeError(f"the function of Apply is not callable: {fn!r}")
         if not all(isinstance(f, str) for f in fields):
@@ -95,7 +103,7 @@ class Apply:
 class Sample(dict):
     """A sample that came out of a chain: field → array [C, Z, Y, X] or the item's value; affines: field → 4×4 of its grid."""
 
-    def __init__(self, values, affines):
+    def __init__(self, values: Mapping[str, Any], affines: dict[str, ndarray]) -> None:
         super().__init__(values)
         self.affines = affines
 
@@ -109,7 +117,9 @@ class Chain:
     Errors: TypeError, ValueError (an operator's arguments).
     """
 
-    def __init__(self, ops=(), labels=_IMAGE_FIELDS[1:]):
+    def __init__(
+        self, ops: Iterable[Operator | Apply] = (), labels: str | Iterable[str] = _IMAGE_FIELDS[1:]
+    ) -> None:
         self.ops = tuple(ops)
         self.labels = (labels,) if isinstance(labels, str) else tuple(labels)
         for op in self.ops:
@@ -127,7 +137,14 @@ class Chain:
             self._made = os.getpid(), core
         return self._made[1]
 
-    def __call__(self, sample, seed=0, epoch=0, index=0, sidecar=None):
+    def __call__(
+        self,
+        sample: Mapping[str, Any],
+        seed: int = 0,
+        epoch: int = 0,
+        index: int = 0,
+        sidecar: _core.Index | None = None,
+    ) -> Sample:
         """One sample, eagerly: the same bytes as the loader's for (seed, epoch, index).
 
         sample: a dict of image paths, arrays ([Z, Y, X] or [C, Z, Y, X]), numbers and other things, which are passed on. sidecar: an
@@ -142,19 +159,30 @@ class Chain:
         }
         return Sample(out, affines)
 
-    def draw(self, seed=0, epoch=0, index=0, sample=None, sidecar=None):
+    def draw(
+        self,
+        seed: int = 0,
+        epoch: int = 0,
+        index: int = 0,
+        sample: Mapping[str, Any] | None = None,
+        sidecar: _core.Index | None = None,
+    ) -> list[dict[str, Any]]:
         """The parameters that would be drawn for a sample: a list of {"op": name, "drawn": {…} or None} in the chain's order.
 
-        sample: as for calling the chain; needed where draws depend on the picture (its size, its classes).
+        sample: as for calling the chain; without one, draws that depend on the picture are those for an image of 256³ voxels.
         """
-        return json.loads(self._run(self._get().draw, sample or {}, seed, epoch, index, sidecar)[1])
+        if sample is None:
+            import numpy
+
+            sample = {"image": numpy.broadcast_to(numpy.zeros((), numpy.float32), (256, 256, 256))}
+        return json.loads(self._run(self._get().draw, sample, seed, epoch, index, sidecar)[1])
 
     def _run(self, call, sample, seed, epoch, index, sidecar):
         items = [sample]
         names, uris = field_kinds(items, self)
         return names, call(items, names, uris, sidecar, seed, epoch, index)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ops)
 
     def __repr__(self):

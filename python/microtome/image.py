@@ -2,23 +2,38 @@
 SPDX-License-Identifier: Apache-2.0
 """
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .errors import InvalidError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy import dtype as DType
+    from numpy import ndarray
+    from numpy.typing import ArrayLike, DTypeLike
+
+    Path = str | bytes | os.PathLike[str]
+    Box = Sequence[tuple[int | None, int | None]]
 
 
 class Level(tuple):
     """One resolution of an image: its shape as a tuple, and .shape, .downsample (exact, 1.0 for level 0), .mpp (µm per
     pixel (y, x), None for volumes)."""
 
-    def __new__(cls, shape, downsample=1.0, mpp=None):
+    def __new__(
+        cls, shape: Sequence[int], downsample: float = 1.0, mpp: tuple[float, float] | None = None
+    ) -> Level:
         self = super().__new__(cls, shape)
         self.shape, self.downsample, self.mpp = tuple(shape), downsample, mpp
         return self
 
 
-def open(uri, index=None, max_bytes=None):
+def open(uri: Path, index: _core.Index | Path | None = None, max_bytes: int | None = None) -> Image:
     """Opens an image: NIfTI-1 and -2 (.nii, .nii.gz, .hdr/.img), Analyze 7.5, .npy. Only the header is read.
 
     uri: a path. index: an mt.Index or a path to one; remembers gzip access points and statistics, so that a later read of a
@@ -37,65 +52,110 @@ class Image:
     format, codec, slope, inter, uri. im[10:20, :, ::2] reads only the box it needs.
     """
 
-    def __init__(self, uri, index=None, max_bytes=None):
+    def __init__(
+        self, uri: Path, index: _core.Index | Path | None = None, max_bytes: int | None = None
+    ) -> None:
         if index is not None and not isinstance(index, _core.Index):
             index = _core.Index(index)
         self.uri = os.fspath(uri)
         self._core = _core.Image(self.uri, index, max_bytes or 0)
         self._info = self._core.info()
 
-    shape = property(lambda self: self._info["shape"], doc="extents, outermost first")
-    ndim = property(lambda self: len(self._info["shape"]), doc="how many axes")
-    axes = property(lambda self: self._info["axes"], doc='name of each axis, "ZYX"')
-    spacing = property(lambda self: self._info["spacing"], doc="per axis: mm; s for T; 1 for C")
-    format = property(lambda self: self._info["format"], doc='"nifti1", "npy", …')
-    codec = property(lambda self: self._info["codec"], doc='"none", "gzip"')
-    slope = property(
-        lambda self: self._info["slope"], doc="values = stored · slope + inter; 1 where none applies"
-    )
-    inter = property(
-        lambda self: self._info["inter"], doc="values = stored · slope + inter; 0 where none applies"
-    )
-    file_bytes = property(lambda self: self._info["file_bytes"], doc="size of the file")
-    mpp = property(lambda self: None, doc="µm per pixel (y, x) of a slide; None for volumes")
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Extents, outermost first."""
+        return self._info["shape"]
 
     @property
-    def dtype(self):
+    def ndim(self) -> int:
+        """How many axes."""
+        return len(self._info["shape"])
+
+    @property
+    def axes(self) -> str:
+        """Name of each axis, "ZYX"."""
+        return self._info["axes"]
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Per axis: mm; s for T; 1 for C."""
+        return self._info["spacing"]
+
+    @property
+    def format(self) -> str:
+        """Such as "nifti1", "npy", …."""
+        return self._info["format"]
+
+    @property
+    def codec(self) -> str:
+        """Such as "none", "gzip"."""
+        return self._info["codec"]
+
+    @property
+    def slope(self) -> float:
+        """Values = stored · slope + inter; 1 where none applies."""
+        return self._info["slope"]
+
+    @property
+    def inter(self) -> float:
+        """Values = stored · slope + inter; 0 where none applies."""
+        return self._info["inter"]
+
+    @property
+    def file_bytes(self) -> int:
+        """Size of the file."""
+        return self._info["file_bytes"]
+
+    @property
+    def mpp(self) -> tuple[float, float] | None:
+        """µm per pixel (y, x) of a slide; None for volumes."""
+        return None
+
+    @property
+    def dtype(self) -> DType:
         """NumPy dtype of what reads give: float32 where a slope applies, else the stored one."""
         return _numpy().dtype(self._info["dtype"])
 
     @property
-    def stored_dtype(self):
+    def stored_dtype(self) -> DType:
         """NumPy dtype in the file, native byte order: what raw reads give."""
         return _numpy().dtype(self._info["stored_dtype"])
 
     @property
-    def affine(self):
+    def affine(self) -> ndarray | None:
         """4×4 float64: voxel centre (x, y, z) → mm, RAS+; None where the format has none."""
         m = self._info["affine"]
         return None if m is None else _numpy().array(m).reshape(4, 4)
 
     @property
-    def levels(self):
+    def levels(self) -> list[Level]:
         """Resolutions, finest first; volumes have one."""
         return [Level(self.shape)]
 
     @property
-    def channels(self):
+    def channels(self) -> int:
         """How many channels (the size of axis C, else 1)."""
         return self.shape[self.axes.index("C")] if "C" in self.axes else 1
 
     @property
-    def properties(self):
+    def properties(self) -> dict[str, str]:
         """The format's own fields ("nifti.descrip", …), texts by name."""
         return self._core.properties()
 
     @property
-    def problems(self):
+    def problems(self) -> list[str]:
         """What was noticed on opening and did not prevent it, as sentences."""
         return self._core.problems()
 
-    def read(self, box=None, level=0, raw=False, out=None, axes=None, dtype=None):
+    def read(
+        self,
+        box: Box | None = None,
+        level: int = 0,
+        raw: bool = False,
+        out: ndarray | None = None,
+        axes: str | None = None,
+        dtype: DTypeLike = None,
+    ) -> ndarray:
         """Reads a box as a NumPy array.
 
         box: ((z0, z1), (y0, y1), …), half open, in this image's axes; trailing axes may be left out, an end that is None is the
@@ -117,36 +177,36 @@ class Image:
             return out
         return a if order is None else a.transpose(order)
 
-    def stats(self):
+    def stats(self) -> dict[str, Any]:
         """Statistics of all values (after slope and intercept; non-finite ones left out, counted): a dict with count, non_finite,
         nonzero, min, max, mean, std (population), nonzero_mean, nonzero_std, foreground_start and _size ([Z, Y, X] box of the
         values ≠ 0). From the index, else by one full read."""
         return self._core.stats()
 
-    def labels(self):
+    def labels(self) -> dict[int, int]:
         """Voxels of each class of a label map: {class: count}. From the index, else by one full read.
         Errors: InvalidError (values that are no integers), LimitError (more than 4096 classes)."""
         return self._core.labels()
 
-    def write(self, path, **options):
+    def write(self, path: Path, **options: Any) -> None:
         """Writes the image to another file: mt.convert from an open image. Options as there."""
         convert(self, path, **options)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> ndarray:
         key = key if isinstance(key, tuple) else (key,)
         box, view = _slices(key, self.shape)
         a = self.read(box)
         return a[view] if any(not isinstance(v, slice) or v.step not in (None, 1) for v in view) else a
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> ndarray:
         if copy is False:
             raise ValueError("reading an image makes a new array, which copy=False forbids")
         return self.read(dtype=dtype)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __fspath__(self):
+    def __fspath__(self) -> str:
         return self.uri
 
     def __reduce__(self):
@@ -219,7 +279,17 @@ def _slices(key, shape):
     return box, tuple(view)
 
 
-def write(path, array, affine=None, axes=None, like=None, format=None, level=0, slope=0.0, inter=0.0):
+def write(
+    path: Path,
+    array: ArrayLike,
+    affine: ArrayLike | None = None,
+    axes: str | None = None,
+    like: Image | None = None,
+    format: str | None = None,
+    level: int = 0,
+    slope: float = 0.0,
+    inter: float = 0.0,
+) -> None:
     """Writes an array as an image: beside the destination, synced, then renamed, so the old file stays until the new one is whole.
 
     path: .nii, .nii.gz, .npy, .png by its ending, or format= says. array: any strides; axes names its axes (default "ZYX" for
@@ -233,19 +303,19 @@ def write(path, array, affine=None, axes=None, like=None, format=None, level=0, 
 
 
 def convert(
-    src,
-    dst,
+    src: Path | Image,
+    dst: Path,
     *,
-    box=None,
-    level=0,
-    dtype=None,
-    raw=None,
-    spacing=None,
-    orient=None,
-    format=None,
-    deflate=0,
-    index=None,
-):
+    box: Box | None = None,
+    level: int = 0,
+    dtype: DTypeLike = None,
+    raw: bool | None = None,
+    spacing: Sequence[float] | None = None,
+    orient: str | None = None,
+    format: str | None = None,
+    deflate: int = 0,
+    index: _core.Index | Path | None = None,
+) -> None:
     """Converts any readable image to .nii, .nii.gz or .npy, as `microtome convert` does.
 
     src: a path or an open image. box, level: the part, as in Image.read; the affine follows. dtype: of the values in the file;

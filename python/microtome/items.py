@@ -3,14 +3,22 @@ and splitting them. An item is a dict of named fields; paths are absolute or rel
 SPDX-License-Identifier: Apache-2.0
 """
 
+from __future__ import annotations
+
 import csv
 import glob
 import json
 import random
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .errors import CorruptError, InvalidError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    Item = dict[str, Any]
 
 __all__ = ["from_bids", "from_csv", "from_dataset_json", "from_folder", "split"]
 
@@ -31,7 +39,7 @@ def _number(text):
     return text
 
 
-def from_csv(path, root=None, delimiter=None):
+def from_csv(path: str | Path, root: str | Path | None = None, delimiter: str | None = None) -> list[Item]:
     """Items from a table with a header line: one per line, one field per column.
 
     Values that are numbers in every line become numbers ("1" and "01" stay text where another line holds text); values that end
@@ -76,7 +84,7 @@ def _typed(names, rows, root):
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
-def from_folder(pattern, field="image", **fields):
+def from_folder(pattern: str, field: str = "image", **fields: str) -> list[Item]:
     """Items from files: one per file that matches, in the order of the names (numbers in them count as numbers).
 
     pattern: of glob ("data/**/*_t1.nii.gz"), or with {name} for the part that tells the case: from_folder("data/{case}/t1.nii.gz",
@@ -128,7 +136,9 @@ def _glob_literal(part):
     return "".join(p if p.startswith("[") else re.escape(p) for p in re.split(r"(\[[^\]]+\])", part))
 
 
-def from_bids(folder, suffix="T1w", label=None, derivatives=None):
+def from_bids(
+    folder: str | Path, suffix: str = "T1w", label: str | None = None, derivatives: str | Path | None = None
+) -> list[Item]:
     """Items from a BIDS data set: one per image sub-*/[ses-*/]*/sub-*_SUFFIX.nii[.gz].
 
     Fields: image, subject, session ("" without), and every column of participants.tsv (numbers where all are numbers; n/a becomes
@@ -189,7 +199,7 @@ def _bids_label(root, item, suffix):
     return str(found[0])
 
 
-def from_dataset_json(path, section="training"):
+def from_dataset_json(path: str | Path, section: str = "training") -> list[Item]:
     """Items from the dataset.json of the Medical Segmentation Decathlon or of nnU-Net (or the folder that holds it).
 
     Decathlon: the entries of `section` ("training" with image and label, "test" with image). nnU-Net (version 2): imagesTr and
@@ -242,7 +252,12 @@ def _nnunet(folder, data, section):
     return items
 
 
-def split(items, fractions, seed=0, stratify=None):
+def split(
+    items: Iterable[Item],
+    fractions: Sequence[float],
+    seed: int = 0,
+    stratify: str | Callable[[Item], Any] | None = None,
+) -> list[list[Item]]:
     """Splits items at random into parts: train, val = split(items, (0.8, 0.2), seed=0, stratify="sex").
 
     fractions: of each part, their sum at most 1 (a rest is left out). stratify: a field, or a function of an item, whose values

@@ -2,14 +2,24 @@
 SPDX-License-Identifier: Apache-2.0
 """
 
+from __future__ import annotations
+
 import atexit
 import os
 import weakref
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from . import _core
 from .chain import Chain, field_kinds
 from .errors import InvalidError, UnsupportedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy import ndarray
+
+    from .chain import Apply, Operator
 
 _live = weakref.WeakSet()
 
@@ -30,22 +40,24 @@ class Batch(Mapping):
     made from its arrays (NumPy arrays, tensors) are gone, never before.
     """
 
-    def __init__(self, epoch, number, index, values, affines):
+    def __init__(
+        self, epoch: int, number: int, index: ndarray, values: dict[str, Any], affines: ndarray
+    ) -> None:
         self.epoch, self.number, self.index = epoch, number, index
         self._values, self._affines = values, affines
 
     @property
-    def affines(self):
+    def affines(self) -> dict[str, ndarray]:
         """field → float64 [B, 4, 4]."""
         return {name: self._affines[:, i] for i, name in enumerate(self._values)}
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Any:
         return self._values[name]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._values)
 
     def __repr__(self):
@@ -75,25 +87,25 @@ class Loader:
 
     def __init__(
         self,
-        items,
-        chain=None,
-        batch_size=1,
-        shuffle=False,
-        seed=0,
-        threads=0,
-        prefetch=2,
-        shard=(0, 1),
-        drop_last=False,
-        cache_bytes=0,
-        device="cpu",
-        on_error="raise",
-        ragged="list",
-        pad_value=0.0,
-        samples_per_item=1,
-        index=None,
-        texts=(),
-        progress=False,
-    ):
+        items: Iterable[Mapping[str, Any]],
+        chain: Chain | Iterable[Operator | Apply] | None = None,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        seed: int = 0,
+        threads: int = 0,
+        prefetch: int = 2,
+        shard: tuple[int, int] = (0, 1),
+        drop_last: bool = False,
+        cache_bytes: int = 0,
+        device: str = "cpu",
+        on_error: str = "raise",
+        ragged: str = "list",
+        pad_value: float = 0.0,
+        samples_per_item: int = 1,
+        index: str | os.PathLike[str] | None = None,
+        texts: str | Iterable[str] = (),
+        progress: bool = False,
+    ) -> None:
         if device != "cpu":
             raise UnsupportedError(f"batches are made in the CPU's memory; device={device!r} is not")
         if on_error not in ("raise", "skip"):
@@ -122,7 +134,7 @@ class Loader:
         }
         self._names, self._uris = field_kinds(self.items, self.chain, self.texts)
         self._epoch, self._batch = 0, 0  # the next batch to deliver
-        self._fresh = True  # that place was asked for: the next `for` begins there
+        self._fresh = True  # the next `for` begins there; else it begins the epoch after
         self._run = 0  # which `for` is the current one
         self._made = None
         self._get()  # errors come now
@@ -136,25 +148,36 @@ class Loader:
             _live.add(self)
         return self._made[1]
 
-    batch_size = property(lambda self: self._options["batch_size"], doc="samples per batch")
-    seed = property(lambda self: self._options["seed"], doc="of the order and of all random draws")
-    shard = property(lambda self: (self._options["rank"], self._options["world"]), doc="(rank, world)")
+    @property
+    def batch_size(self) -> int:
+        """Samples per batch."""
+        return self._options["batch_size"]
 
-    def __len__(self):
+    @property
+    def seed(self) -> int:
+        """Of the order and of all random draws."""
+        return self._options["seed"]
+
+    @property
+    def shard(self) -> tuple[int, int]:
+        """(rank, world)."""
+        return self._options["rank"], self._options["world"]
+
+    def __len__(self) -> int:
         """Batches per epoch of this shard."""
         return self._get().batches()
 
     @property
-    def epoch(self):
+    def epoch(self) -> int:
         """The epoch of the next batch: the current one in a `for`, the coming one between two."""
         return self._epoch
 
-    def set_epoch(self, epoch):
+    def set_epoch(self, epoch: int) -> None:
         """The next `for` is this epoch, from its beginning."""
         self._place(epoch, 0)
 
-    def __iter__(self):
-        if not self._fresh and self._batch:  # the last `for` was left early
+    def __iter__(self) -> Iterator[Batch]:
+        if not self._fresh:  # the last `for` was left early, by break or by an error
             self._epoch, self._batch = self._epoch + 1, 0
         self._fresh = False
         self._run += 1
@@ -174,7 +197,7 @@ class Loader:
             if run != self._run:
                 raise RuntimeError("another `for` over this loader has begun, or its place was set")
             if got is None:
-                self._epoch, self._batch = self._epoch + 1, 0
+                self._place(self._epoch + 1, 0)
                 return
             epoch, number, index, values, affines = got
             self._batch = number + 1
@@ -186,15 +209,13 @@ class Loader:
             if run != self._run:
                 raise RuntimeError("another `for` over this loader has begun, or its place was set")
 
-    def state(self):
+    def state(self) -> dict[str, int]:
         """Where the loader is, as a small dict that JSON can hold: the next batch that it would deliver. A batch counts as
         delivered once `for` has given it out."""
-        n = len(self)
-        done = n > 0 and self._batch >= n
-        place = (self._epoch + 1, 0) if done else (self._epoch, self._batch)
+        place = (self._epoch, self._batch) if self._batch < len(self) else (self._epoch + 1, 0)
         return {"version": 1, "epoch": place[0], "batch": place[1], **self._identity()}
 
-    def restore(self, state):
+    def restore(self, state: Mapping[str, int]) -> None:
         """Goes to where `state()` was taken: the next `for` continues there, byte-identical. Errors: ValueError (the state is of a
         loader with other items, seed, batch size, shuffling, shards or crops)."""
         if state.get("version") != 1:
@@ -217,19 +238,19 @@ class Loader:
         self._epoch, self._batch, self._fresh = epoch, batch, True
         self._run += 1
 
-    def stats(self):
+    def stats(self) -> dict[str, Any]:
         """Counts and seconds since the loader was made: samples, skipped, last_skip (why), bytes_delivered, cache_hits,
         cache_bytes, bound_bytes (the stated memory bound); read, inflate, decode, geometry, intensity, apply (summed over the
         threads), wait (of the consumer for a batch)."""
         return self._get().stats()
 
-    def close(self):
+    def close(self) -> None:
         """Stops the threads and frees what was prefetched and cached; batches that are held stay valid. Also at exit, and when the
         loader is no longer referred to."""
         if self._made is not None and self._made[0] == os.getpid():
             self._made[1].close()
 
-    def __enter__(self):
+    def __enter__(self) -> Loader:
         return self
 
     def __exit__(self, *exc):
