@@ -178,24 +178,35 @@ static mtm_status stats_of(mtm_exec *x, const mtm_array *part, const mtm_array *
     return MTM_OK;
 }
 
-/* The mask as a view of the picture's shape: a missing or single channel is repeated. */
+/* The mask's last axes are the picture's `spatial` last ones, behind none or one for channels. */
+static bool mask_fits(const mtm_array *mask, const mtm_array *in, int32_t spatial)
+{
+    const int32_t lead = mask->ndim - spatial;
+
+    if (lead < 0 || lead > 1 || (lead == 1 && mask->shape[0] != 1 && mask->shape[0] != in->shape[0]))
+        return false;
+    for (int32_t i = 0; i < spatial; i++)
+        if (mask->shape[lead + i] != in->shape[4 - spatial + i])
+            return false;
+    return true;
+}
+
+/* The mask as a view of the picture's shape: a missing or single channel is repeated; of one plane, Z may be missing. */
 static mtm_status fit_mask(mtm_array *view, const mtm_array *mask, const mtm_array *in, mtm_error *err)
 {
-    const int32_t lead = mask->ndim - 3;
-    bool fits = lead == 0 || (lead == 1 && (mask->shape[0] == 1 || mask->shape[0] == in->shape[0]));
+    const int32_t spatial = mask_fits(mask, in, 3) ? 3 : 2, lead = mask->ndim - spatial;
 
     if (!mtm_dtype_is_integer(mask->dtype))
         return mtm_fail(err, MTM_E_INVAL, -1, "a mask has an integer or bool dtype, not %s",
                         mtm_dtype_name(mask->dtype));
-    for (int32_t i = 0; fits && i < 3; i++)
-        fits = mask->shape[lead + i] == in->shape[1 + i];
-    if (!fits)
+    if (spatial == 2 && (in->shape[1] != 1 || !mask_fits(mask, in, 2)))
         return mtm_fail(err, MTM_E_INVAL, -1, "the mask does not have the picture's shape");
     *view = *in;
     view->data = mask->data, view->dtype = mask->dtype, view->owner = NULL;
     view->stride[0] = lead && mask->shape[0] > 1 ? mask->stride[0] : 0;
-    for (int32_t i = 0; i < 3; i++)
-        view->stride[1 + i] = mask->stride[lead + i];
+    view->stride[1] = 0;
+    for (int32_t i = 0; i < spatial; i++)
+        view->stride[4 - spatial + i] = mask->stride[lead + i];
     return MTM_OK;
 }
 
