@@ -6,8 +6,8 @@
 
 enum {
     CHUNK = 4096,          /* elements of a row that are converted at a time */
-    LINE_BYTES = 128,      /* of a source line in a tile: whole cache lines are used up */
-    TILE_BYTES = 32 << 10, /* of a transposed tile */
+    LINE_BYTES = 512,      /* of a source line in a tile: whole cache lines, enough of them to prefetch */
+    TILE_BYTES = 64 << 10, /* of a transposed tile */
     PIECE = 1 << 16,       /* elements of a task, about */
     MOST_PIECES = 4096
 };

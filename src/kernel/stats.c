@@ -83,4 +83,12 @@ MOMENTS(moments_f64, double)
 void mtm_stats_kernels_init(mtm_stats_kernels *k, unsigned cpu)
 {
     *k = (mtm_stats_kernels){.moments_f32 = moments_f32, .moments_f64 = moments_f64};
+#if defined(__x86_64__)
+    if (!(cpu & MTM_CPU_AVX2))
+        return;
+    mtm_stats_kernels_avx2(k);
+    if (!(cpu & MTM_CPU_AVX512))
+        return;
+    mtm_stats_kernels_avx512(k);
+#endif
 }

@@ -53,6 +53,10 @@ typedef struct mtm_stats_kernels {
     void (*moments_f64)(mtm_moments *m, const double *x, const uint8_t *keep, bool skip_zero, size_t n);
 } mtm_stats_kernels;
 
+#if defined(__x86_64__)
+void mtm_stats_kernels_avx2(mtm_stats_kernels *k);
+void mtm_stats_kernels_avx512(mtm_stats_kernels *k);
+#endif
 void mtm_stats_kernels_init(mtm_stats_kernels *k, unsigned cpu);
 
 #endif

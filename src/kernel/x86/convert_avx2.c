@@ -93,19 +93,30 @@ static inline void block_64(char *d, ptrdiff_t ds, const char *s, ptrdiff_t ss)
     }
 }
 
+/* Lines of the next eight columns are asked for while these are worked on, each after its place in the set has become free:
+ * with strides of a power of two all eight compete for one set of the cache. */
+static inline void ask_ahead(const char *s, ptrdiff_t ss, size_t columns)
+{
+    for (size_t i = 0; i < columns && i < 8; i++)
+        _mm_prefetch(s + (ptrdiff_t)i * ss, _MM_HINT_T0);
+}
+
 #define TRANSPOSE(bits)                                                                                      \
     static void transpose_##bits(void *dst, ptrdiff_t dst_stride, const void *src, ptrdiff_t src_stride,     \
                                  size_t rows, size_t cols)                                                   \
     {                                                                                                        \
-        enum { SIZE = bits / 8, STEP = 16 / SIZE };                                                          \
+        enum { SIZE = bits / 8, STEP = 16 / SIZE, LINE = 64 / SIZE };                                        \
         const size_t r1 = rows & ~(size_t)(STEP - 1), c1 = cols & ~(size_t)7;                                \
                                                                                                              \
         for (size_t c = 0; c < c1; c += 8) {                                                                 \
             const char *const s = (const char *)src + (ptrdiff_t)c * src_stride;                             \
             char *const d = (char *)dst + c * SIZE;                                                          \
                                                                                                              \
-            for (size_t r = 0; r < r1; r += STEP)                                                            \
+            for (size_t r = 0; r < r1; r += STEP) {                                                          \
+                if (r % LINE == 0 && r > 0)                                                                  \
+                    ask_ahead(s + 8 * src_stride + (r - LINE) * SIZE, src_stride, cols - c - 8);             \
                 block_##bits(d + (ptrdiff_t)r * dst_stride, dst_stride, s + r * SIZE, src_stride);           \
+            }                                                                                                \
             edge(d, dst_stride, s, src_stride, r1, rows, 0, 8, SIZE);                                        \
         }                                                                                                    \
         edge(dst, dst_stride, src, src_stride, 0, rows, c1, cols, SIZE);                                     \
