@@ -178,44 +178,23 @@ static mtm_status list_classes(scan *s, mtm_dtype t, mtm_error *err)
 
 /* ---- the places --------------------------------------------------------------------------------------- */
 
-static int by_number(const void *a, const void *b)
-{
-    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-    return (x > y) - (x < y);
-}
-
-static bool holds(const int64_t *sorted, int64_t n, int64_t x)
-{
-    return bsearch(&x, sorted, (size_t)n, sizeof x, by_number) != NULL;
-}
-
-/* m ≤ MOST_PLACES different numbers below count, ascending: the first m different ones that Philox draws. */
-static void draw_numbers(int64_t class_value, int64_t count, int64_t m, int64_t *out)
+/* m ≤ MOST_PLACES different numbers below count, ascending: the first m different ones that Philox draws, marked in a bitmap
+ * of count bits that is all 0 on entry and on return. */
+static void draw_numbers(int64_t class_value, int64_t count, int64_t m, uint64_t *marked, int64_t *out)
 {
     mtm_rng r = mtm_rng_at((uint64_t)class_value, 0, 0, 0);
-    int64_t n = 0;
 
-    if (m == count) {
-        for (; n < m; n++)
-            out[n] = n;
-        return;
+    for (int64_t n = 0; n < m;) {
+        const int64_t x = m < count ? (int64_t)mtm_rng_below(&r, (uint64_t)count) : n;
+        const uint64_t bit = (uint64_t)1 << (x & 63);
+
+        n += !(marked[x >> 6] & bit);
+        marked[x >> 6] |= bit;
     }
-    /* Rounds of draws: of each, what is new is merged in. When half of all are wanted a round adds half of what misses. */
-    while (n < m) {
-        int64_t fresh = n;
-
-        while (fresh < m) {
-            const int64_t x = (int64_t)mtm_rng_below(&r, (uint64_t)count);
-            if (holds(out, n, x))
-                continue;
-            out[fresh++] = x;
-        }
-        qsort(out, (size_t)m, sizeof *out, by_number);
-        n = 0;
-        for (int64_t i = 0; i < m; i++) /* drops what this round drew twice */
-            if (n == 0 || out[i] != out[n - 1])
-                out[n++] = out[i];
+    for (int64_t word = 0; word < (count + 63) / 64; word++) {
+        for (uint64_t bits = marked[word]; bits; bits &= bits - 1)
+            *out++ = word * 64 + __builtin_ctzll(bits);
+        marked[word] = 0;
     }
 }
 
@@ -284,14 +263,17 @@ static mtm_status find_places(const scan *s, mtm_label_table *t, int64_t *at, mt
     MTM_AUTO_MEM const int64_t **next = mtm_alloc(n * sizeof *next);
     MTM_AUTO_MEM int64_t **found = mtm_alloc(n * sizeof *found);
     mtm_label_pick p = {.class_of = s->class_of, .seen = seen, .wanted = next, .found = found};
-    int64_t *w = wanted;
+    int64_t *w = wanted, most = 0;
 
-    if (!wanted || !seen || !next || !found)
+    for (size_t i = 0; i < n; i++)
+        most = mtm_max_i64(most, t->counts[i]);
+    MTM_AUTO_MEM uint64_t *marked = mtm_alloc_zero((size_t)most / 64 + 1, sizeof *marked);
+    if (!marked || !wanted || !seen || !next || !found)
         return MTM_NOMEM(err);
     for (size_t i = 0; i < n; i++) {
         const int64_t m = t->offset[i + 1] - t->offset[i];
 
-        draw_numbers(t->classes[i], t->counts[i], m, w);
+        draw_numbers(t->classes[i], t->counts[i], m, marked, w);
         next[i] = w, found[i] = at + t->offset[i];
         w += m;
         *w++ = INT64_MAX;

@@ -4,6 +4,11 @@
 
 #include "convert_rows.h"
 
+static void copy(void *dst, const void *src, size_t size_bytes)
+{
+    memcpy(dst, src, size_bytes);
+}
+
 enum { BLOCK = 512 }; /* elements of the middle type: 4 KiB */
 
 #define MOVES(bits)                                                                                          \
@@ -42,6 +47,7 @@ MOVES(64)
 void mtm_convert_kernels_init(mtm_convert_kernels *k, unsigned cpu)
 {
     *k = (mtm_convert_kernels){
+        .copy = copy,
         .gather = {gather_8, gather_16, gather_32, gather_64},
         .scatter = {scatter_8, scatter_16, scatter_32, scatter_64},
         .transpose = {transpose_8, transpose_16, transpose_32, transpose_64},
@@ -77,7 +83,7 @@ static bool convert_block(const mtm_convert_kernels *k, const mtm_conversion *c,
     const double inter = plain ? -0.0 : c->inter;
 
     if (plain && c->src == c->dst) {
-        memcpy(dst, src, n << mtm_convert_log2(c->src));
+        k->copy(dst, src, n << mtm_convert_log2(c->src));
         return true;
     }
     if (plain && k->to_i64[c->src] && k->from_i64[c->dst]) {

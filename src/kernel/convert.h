@@ -19,6 +19,8 @@ typedef struct mtm_convert_kernels {
     bool (*from_f32[MTM_N_DTYPES])(void *dst, const float *src, size_t n);
     bool (*from_f64[MTM_N_DTYPES])(void *dst, const double *src, size_t n);
     void (*from_i64[MTM_N_DTYPES])(void *dst, const int64_t *src, size_t n); /* integers, clamped */
+    void (*copy)(void *dst, const void *src,
+                 size_t size_bytes);                       /* glibc's starts slowly at some alignments */
     void (*swap[4])(void *dst, const void *src, size_t n); /* byte order; dst may be src; [0] is NULL */
     void (*gather[4])(void *dst, const void *src, ptrdiff_t stride_bytes, size_t n);
     void (*scatter[4])(void *dst, ptrdiff_t stride_bytes, const void *src, size_t n);

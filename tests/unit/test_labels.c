@@ -167,7 +167,7 @@ static void test_errors(void **state)
     v[2] = 1e300;
     assert_status(MTM_E_INVAL, mtm_label_table_new(&t, &a, &err));
     v[2] = 2;
-    for (int64_t n = 0; n < 8; n++) { /* slots, classes, class_of, table, and find_places' four */
+    for (int64_t n = 0; n < 9; n++) { /* slots, classes, class_of, table, and find_places' five */
         mtm_mem_fail_after(n);
         assert_status(MTM_E_NOMEM, mtm_label_table_new(&t, &a, &err));
         mtm_mem_fail_after(-1);
