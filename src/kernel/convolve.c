@@ -31,12 +31,24 @@ DEFINE_PAIRS(u16, uint16_t)
 DEFINE_PAIRS(i16, int16_t)
 DEFINE_PAIRS(f32, float)
 
+static void along_c(float *out, const float *row, const float *weight, int32_t radius, int64_t n)
+{
+    for (int64_t x = 0; x < n; x++) {
+        float sum = weight[0] * row[x];
+
+        for (int32_t j = 1; j <= radius; j++)
+            sum += weight[j] * (row[x - j] + row[x + j]);
+        out[x] = sum;
+    }
+}
+
 #define SET_TIER(k, tier)                                                                                    \
     (k)->pairs[MTM_ROW_U8] = mtm_pairs_u8_##tier;                                                            \
     (k)->pairs[MTM_ROW_I8] = mtm_pairs_i8_##tier;                                                            \
     (k)->pairs[MTM_ROW_U16] = mtm_pairs_u16_##tier;                                                          \
     (k)->pairs[MTM_ROW_I16] = mtm_pairs_i16_##tier;                                                          \
-    (k)->pairs[MTM_ROW_F32] = mtm_pairs_f32_##tier
+    (k)->pairs[MTM_ROW_F32] = mtm_pairs_f32_##tier;                                                          \
+    (k)->along = mtm_along_##tier
 
 void mtm_convolve_kernels_init(mtm_convolve_kernels *k, unsigned cpu)
 {
@@ -45,6 +57,7 @@ void mtm_convolve_kernels_init(mtm_convolve_kernels *k, unsigned cpu)
     k->pairs[MTM_ROW_U16] = pairs_u16_c;
     k->pairs[MTM_ROW_I16] = pairs_i16_c;
     k->pairs[MTM_ROW_F32] = pairs_f32_c;
+    k->along = along_c;
 #if defined(__x86_64__)
     if (cpu & MTM_CPU_AVX2) {
         SET_TIER(k, avx2);
@@ -95,17 +108,18 @@ static int64_t loaded_rows(const mtm_convolve_plan *p)
     return mtm_min_i64(p->rows + 2 * (int64_t)p->axis[1].radius, p->size[1]);
 }
 
-/* A row with its reflections on both sides. */
+/* A row with room for its reflections on both sides. */
 static size_t padded_floats(const mtm_convolve_plan *p)
 {
-    return pitch_of(p->size[2] + 2 * (int64_t)p->axis[2].radius);
+    return pitch_of(p->size[2]) + 2 * (size_t)mtm_convolve_margin(p->axis[2].radius);
 }
 
 void mtm_convolve_plan_make(mtm_convolve_plan *p, const int64_t size[3], const mtm_convolve_axis axis[3],
                             const mtm_convolve_source *in)
 {
     const int64_t ring_bytes = 384 << 10; /* leaves the L2 cache room for input rows */
-    int64_t taps = 0, most;
+    const int64_t taps = 2 * ((int64_t)axis[0].radius + axis[1].radius + 1);
+    int64_t most;
 
     *p = (mtm_convolve_plan){.axis = {axis[0], axis[1], axis[2]}};
     memcpy(p->size, size, sizeof p->size);
@@ -113,12 +127,11 @@ void mtm_convolve_plan_make(mtm_convolve_plan *p, const int64_t size[3], const m
         mtm_row_type_of(in->dtype) != MTM_N_ROW_TYPES && in->stride[2] == (int64_t)mtm_dtype_size(in->dtype);
     most = ring_bytes / mtm_max_i64(ring_slots(p) * (int64_t)pitch_of(size[2]) * (int64_t)sizeof(float), 1);
     p->rows = mtm_clamp_i64(most, 8, mtm_max_i64((size[1] + 7) / 8, 8)); /* about eight pieces for the pool */
-    for (int i = 0; i < 3; i++)
-        taps += 2 * (int64_t)axis[i].radius + 1;
-    p->scratch_bytes = ((size_t)(ring_slots(p) * p->rows) * pitch_of(size[2]) + padded_floats(p) +
-                        (p->direct ? 0 : (size_t)loaded_rows(p) * pitch_of(size[2]))) *
-                           sizeof(float) +
-                       (size_t)taps * sizeof(void *) + (size_t)ring_slots(p) * sizeof(int64_t) + 64;
+    p->scratch_bytes =
+        ((size_t)(ring_slots(p) * p->rows) * pitch_of(size[2]) + (size_t)p->rows * padded_floats(p) +
+         (p->direct ? 0 : (size_t)loaded_rows(p) * pitch_of(size[2]))) *
+            sizeof(float) +
+        (size_t)taps * sizeof(void *) + (size_t)ring_slots(p) * sizeof(int64_t) + 64;
 }
 
 /* ---- the sweep ---------------------------------------------------------------------------------------- */
@@ -126,6 +139,8 @@ void mtm_convolve_plan_make(mtm_convolve_plan *p, const int64_t size[3], const m
 /* SciPy's 'reflect', any number of times: the period is 2n. */
 static int64_t reflect(int64_t i, int64_t n)
 {
+    if (i >= 0 && i < n)
+        return i;
     i %= 2 * n;
     i += i < 0 ? 2 * n : 0;
     return i < n ? i : 2 * n - 1 - i;
@@ -136,12 +151,12 @@ typedef struct sweep {
     const mtm_convolve_plan *p;
     const mtm_convolve_source *in;
     int64_t y0, y1;
-    size_t pitch;         /* floats from row to row of ring and loaded rows */
-    float *ring;          /* [slots][rows][X] */
-    int64_t *tag;         /* which plane lies in a slot; −1: none */
-    float *padded;        /* one row and its reflections */
-    float *loaded;        /* rows y0 − radius … of one plane, as far as they exist; NULL: direct */
-    const void **taps[3]; /* rows for each axis' kernel */
+    size_t pitch;  /* floats from row to row of ring and loaded rows */
+    float *ring;   /* [rows][slots][X]: what is combined along Z lies together, not on the same cache sets */
+    int64_t *tag;  /* which plane lies in a slot; −1: none */
+    float *padded; /* [rows][X and its reflections] */
+    float *loaded; /* rows y0 − radius … of one plane, as far as they exist; NULL: direct */
+    const void **taps[2]; /* rows that are combined along Z and Y */
 } sweep;
 
 static int64_t first_loaded(const sweep *s)
@@ -168,42 +183,58 @@ static void pad_row(float *row, int64_t n, int32_t radius)
     }
 }
 
-/* Row y of input plane z, filtered along Y and X. */
-static void filter_row(const sweep *s, float *out, int64_t z, int64_t y)
+/* Row y of input plane z, filtered along Y. */
+static void filter_y(const sweep *s, float *out, int64_t z, int64_t y)
 {
-    const mtm_convolve_axis *const ay = &s->p->axis[1], *const ax = &s->p->axis[2];
-    const int64_t n = s->p->size[2], first = s->loaded ? first_loaded(s) : 0;
+    const mtm_convolve_axis *const a = &s->p->axis[1];
+    const int64_t first = s->loaded ? first_loaded(s) : 0;
     const char *const plane = (const char *)s->in->data + z * s->in->stride[0];
-    float *const row = ax->radius ? s->padded + ax->radius : out;
 
-    for (int64_t j = -ay->radius; j <= ay->radius; j++) {
+    for (int64_t j = -a->radius; j <= a->radius; j++) {
         const int64_t from = reflect(y + j, s->p->size[1]);
 
-        s->taps[1][ay->radius + j] = s->loaded ? (const void *)(s->loaded + (size_t)(from - first) * s->pitch)
-                                               : plane + from * s->in->stride[1];
+        s->taps[1][a->radius + j] = s->loaded ? (const void *)(s->loaded + (size_t)(from - first) * s->pitch)
+                                              : plane + from * s->in->stride[1];
     }
-    s->k->pairs[s->loaded ? MTM_ROW_F32 : mtm_row_type_of(s->in->dtype)](row, s->taps[1], ay->weight,
-                                                                         ay->radius, n);
-    if (ax->radius == 0)
-        return;
-    pad_row(row, n, ax->radius);
-    s->k->pairs[MTM_ROW_F32](out, s->taps[2], ax->weight, ax->radius, n);
+    s->k->pairs[s->loaded ? MTM_ROW_F32 : mtm_row_type_of(s->in->dtype)](out, s->taps[1], a->weight,
+                                                                         a->radius, s->p->size[2]);
 }
 
-/* Plane z of the ring, computed when it is not there. */
+/* A row that is followed by room for reflections on both sides, filtered along X. */
+static void filter_x(const sweep *s, float *out, float *row)
+{
+    const mtm_convolve_axis *const a = &s->p->axis[2];
+
+    pad_row(row, s->p->size[2], a->radius);
+    s->k->along(out, row, a->weight, a->radius, s->p->size[2]);
+}
+
+/* Computes plane z into its slot. All rows go along Y before the first goes along X, whose loads begin anywhere and would
+ * wait for stores that are still on their way. */
+static void fill_plane(const sweep *s, int64_t z, int64_t slot)
+{
+    const int32_t radius = s->p->axis[2].radius;
+    const size_t padded = padded_floats(s->p), ring_pitch = (size_t)ring_slots(s->p) * s->pitch;
+    float *const to = s->ring + (size_t)slot * s->pitch, *const from =
+                                                             s->padded + mtm_convolve_margin(radius);
+
+    if (s->loaded)
+        load_plane(s, z);
+    for (int64_t i = 0; i < s->y1 - s->y0; i++)
+        filter_y(s, radius ? from + (size_t)i * padded : to + (size_t)i * ring_pitch, z, s->y0 + i);
+    for (int64_t i = 0; radius && i < s->y1 - s->y0; i++)
+        filter_x(s, to + (size_t)i * ring_pitch, from + (size_t)i * padded);
+}
+
+/* The first row of plane z in the ring. */
 static const float *ring_plane(const sweep *s, int64_t z)
 {
     const int64_t slot = z % ring_slots(s->p);
-    float *const plane = s->ring + (size_t)(slot * s->p->rows) * s->pitch;
 
-    if (s->tag[slot] == z)
-        return plane;
+    if (s->tag[slot] != z)
+        fill_plane(s, z, slot);
     s->tag[slot] = z;
-    if (s->loaded)
-        load_plane(s, z);
-    for (int64_t y = s->y0; y < s->y1; y++)
-        filter_row(s, plane + (size_t)(y - s->y0) * s->pitch, z, y);
-    return plane;
+    return s->ring + (size_t)slot * s->pitch;
 }
 
 /* Divides the scratch memory; what is taken here is what scratch_bytes of the plan counts. */
@@ -215,17 +246,14 @@ static void sweep_begin(sweep *s, void *scratch)
 
     s->pitch = pitch_of(p->size[2]);
     s->ring = at, at += (size_t)(slots * p->rows) * s->pitch;
-    s->padded = at, at += padded_floats(p);
+    s->padded = at, at += (size_t)p->rows * padded_floats(p);
     s->loaded = p->direct ? NULL : at;
     at += p->direct ? 0 : (size_t)loaded_rows(p) * s->pitch;
     s->tag = (int64_t *)(void *)at;
     s->taps[0] = (const void **)(void *)(s->tag + slots);
     s->taps[1] = s->taps[0] + 2 * (int64_t)p->axis[0].radius + 1;
-    s->taps[2] = s->taps[1] + 2 * (int64_t)p->axis[1].radius + 1;
     for (int64_t i = 0; i < slots; i++)
         s->tag[i] = -1;
-    for (int64_t i = 0; i <= 2 * (int64_t)p->axis[2].radius; i++)
-        s->taps[2][i] = s->padded + i;
 }
 
 void mtm_convolve_run(const mtm_convolve_kernels *k, const mtm_convolve_plan *p,
@@ -245,7 +273,7 @@ void mtm_convolve_run(const mtm_convolve_kernels *k, const mtm_convolve_plan *p,
             k->pairs[MTM_ROW_F32]((float *)(void *)((char *)out + z * out_stride[0] + y * out_stride[1]),
                                   s.taps[0], az->weight, az->radius, p->size[2]);
             for (int64_t j = 0; j <= 2 * (int64_t)az->radius; j++)
-                s.taps[0][j] = (const float *)s.taps[0][j] + s.pitch;
+                s.taps[0][j] = (const float *)s.taps[0][j] + (size_t)ring_slots(p) * s.pitch;
         }
     }
 }

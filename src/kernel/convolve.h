@@ -34,7 +34,16 @@ typedef struct mtm_convolve_kernels {
     /* out[x] for x < n; rows[radius] is the centre, rows[radius ± j] are j voxels away. */
     void (*pairs[MTM_N_ROW_TYPES])(float *out, const void *const *rows, const float *weight, int32_t radius,
                                    int64_t n);
+    /* The same along X. row is 64-byte aligned, mtm_convolve_margin floats before and behind it are readable, and
+     * the first `radius` of them count. */
+    void (*along)(float *out, const float *row, const float *weight, int32_t radius, int64_t n);
 } mtm_convolve_kernels;
+
+/* Floats that must be readable on both sides of a row for `along`, beyond n rounded up to 16. */
+static inline int64_t mtm_convolve_margin(int32_t radius)
+{
+    return (((int64_t)radius + 15) & ~INT64_C(15)) + 64;
+}
 
 void mtm_convolve_kernels_init(mtm_convolve_kernels *k, unsigned cpu);
 

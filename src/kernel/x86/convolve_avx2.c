@@ -41,3 +41,33 @@ DEFINE_PAIRS(i8, int8_t)
 DEFINE_PAIRS(u16, uint16_t)
 DEFINE_PAIRS(i16, int16_t)
 DEFINE_PAIRS(f32, float)
+
+void mtm_along_avx2(float *out, const float *row, const float *weight, int32_t radius, int64_t n)
+{
+    int64_t x = 0;
+
+    for (; x + 32 <= n; x += 32) {
+        __m256 w = _mm256_set1_ps(weight[0]), s[4];
+
+        for (int i = 0; i < 4; i++)
+            s[i] = _mm256_mul_ps(w, _mm256_load_ps(row + x + 8 * i));
+        for (int32_t j = 1; j <= radius; j++) {
+            w = _mm256_set1_ps(weight[j]);
+            for (int i = 0; i < 4; i++) {
+                const float *const at = row + x + 8 * i;
+
+                s[i] =
+                    _mm256_fmadd_ps(w, _mm256_add_ps(_mm256_loadu_ps(at - j), _mm256_loadu_ps(at + j)), s[i]);
+            }
+        }
+        for (int i = 0; i < 4; i++)
+            _mm256_storeu_ps(out + x + 8 * i, s[i]);
+    }
+    for (; x < n; x++) {
+        float s = weight[0] * row[x];
+
+        for (int32_t j = 1; j <= radius; j++)
+            s = __builtin_fmaf(weight[j], row[x - j] + row[x + j], s);
+        out[x] = s;
+    }
+}

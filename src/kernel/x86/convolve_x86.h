@@ -13,7 +13,8 @@
     MTM_PAIRS_DECLARE(i8_##tier)                                                                             \
     MTM_PAIRS_DECLARE(u16_##tier)                                                                            \
     MTM_PAIRS_DECLARE(i16_##tier)                                                                            \
-    MTM_PAIRS_DECLARE(f32_##tier)
+    MTM_PAIRS_DECLARE(f32_##tier)                                                                            \
+    void mtm_along_##tier(float *out, const float *row, const float *weight, int32_t radius, int64_t n);
 
 MTM_PAIRS_DECLARE_TIER(avx2)
 MTM_PAIRS_DECLARE_TIER(avx512)
