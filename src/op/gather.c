@@ -78,7 +78,7 @@ mtm_status mtm_geometry_run(mtm_exec *x, const mtm_geometry *g, const mtm_array 
     switch (g->kind) {
     case MTM_GEOMETRY_VIEW: return mtm_gather_view(&j, err);
     case MTM_GEOMETRY_AFFINE: return mtm_gather_affine(&j, err);
-    case MTM_GEOMETRY_RESAMPLE: break;
+    case MTM_GEOMETRY_RESAMPLE: return mtm_gather_resample(&j, err);
     }
-    return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "resampling is not built in");
+    return mtm_fail(err, MTM_E_INVAL, -1, "geometry kind %d is unknown", (int)g->kind);
 }

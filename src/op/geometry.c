@@ -212,24 +212,36 @@ static bool fuse_view_after_resample(mtm_geometry *g, const mtm_geometry *next, 
     return true;
 }
 
+/* An axis that only moves whole voxels is the same under every filter. */
+static bool is_whole(const mtm_resample_axis *r)
+{
+    return fabs(r->scale) == 1 && r->lo == nearbyint(r->lo);
+}
+
 /* Linear and nearest filters that do not widen are an affine map with its border at the edge. */
 static bool affine_from_resample(const mtm_geometry *g, mtm_geometry *out)
 {
-    const mtm_filter filter = g->axis[0].filter;
     mtm_geometry r = *g;
+    bool linear = false, nearest = false;
 
     for (int a = 0; a < 3; a++) {
         const mtm_resample_axis *const x = &g->axis[a];
         const bool wide = x->antialias && fabs(x->scale) > 1;
 
-        if (x->filter != filter || (filter != MTM_FILTER_NEAREST && (filter != MTM_FILTER_LINEAR || wide)))
-            return false;
         r.clip_start[a] = x->in_start, r.clip_size[a] = x->in_size;
         r.cut = r.cut || x->count != x->n_out;
+        if (is_whole(x))
+            continue;
+        if (x->filter != MTM_FILTER_NEAREST && (x->filter != MTM_FILTER_LINEAR || wide))
+            return false;
+        linear = linear || x->filter == MTM_FILTER_LINEAR;
+        nearest = nearest || x->filter == MTM_FILTER_NEAREST;
     }
+    if (linear && nearest)
+        return false;
     mtm_geometry_matrix(g, r.m);
     r.kind = MTM_GEOMETRY_AFFINE, r.border = MTM_EDGE, r.value = 0;
-    r.interp = filter == MTM_FILTER_NEAREST ? MTM_NEAREST : MTM_LINEAR;
+    r.interp = nearest ? MTM_NEAREST : MTM_LINEAR;
     *out = r;
     return true;
 }
@@ -417,30 +429,17 @@ static void need_affine(const mtm_geometry *g, const mtm_box *out, mtm_box *in)
     }
 }
 
-/* Half the filter's width in input voxels, antialiasing included. */
-static double filter_reach(const mtm_resample_axis *r)
-{
-    static const double radius[] = {[MTM_FILTER_NEAREST] = 0.5,  [MTM_FILTER_LINEAR] = 1,
-                                    [MTM_FILTER_TRIANGULAR] = 1, [MTM_FILTER_CUBIC] = 2,
-                                    [MTM_FILTER_LANCZOS3] = 3,   [MTM_FILTER_GAUSSIAN] = 1.5,
-                                    [MTM_FILTER_AREA] = 1};
-    const double wide = fmax(1, fabs(r->scale));
-    const bool widens = r->antialias || r->filter == MTM_FILTER_GAUSSIAN || r->filter == MTM_FILTER_AREA;
-
-    return radius[r->filter] * (widens ? wide : 1) + 1;
-}
-
 static void need_resample(const mtm_geometry *g, const mtm_box *out, mtm_box *in)
 {
     for (int i = 0; i < 3; i++) {
         const int a = g->from[i];
-        const mtm_resample_axis *const r = &g->axis[a];
-        const double p = (double)(r->first + r->step * out->start[i]);
-        const double q = (double)(r->first + r->step * (out->start[i] + out->size[i] - 1));
-        const double c = r->lo + (p + 0.5) * r->scale, d = r->lo + (q + 0.5) * r->scale;
+        mtm_resample_axis part = g->axis[a];
+        int64_t low, high;
 
-        fold_range(MTM_EDGE, to_voxel(fmin(c, d) - filter_reach(r)), to_voxel(fmax(c, d) + filter_reach(r)),
-                   r->in_start, r->in_size, 1, &in->start[a], &in->size[a]);
+        part.first += part.step * out->start[i];
+        part.count = out->size[i];
+        mtm_resample_range(&part, &low, &high);
+        in->start[a] = low, in->size[a] = high - low;
     }
 }
 
