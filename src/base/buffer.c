@@ -133,6 +133,14 @@ mtm_status mtm_recycler_new(mtm_recycler **out, size_t keep_bytes, mtm_error *er
     return MTM_OK;
 }
 
+void mtm_recycler_keep(mtm_recycler *r, size_t keep_bytes)
+{
+    pthread_mutex_lock(&r->lock);
+    if (keep_bytes > r->keep_bytes)
+        r->keep_bytes = keep_bytes;
+    pthread_mutex_unlock(&r->lock);
+}
+
 void mtm_recycler_free(mtm_recycler *r)
 {
     mtm_buffer *list;

@@ -18,6 +18,9 @@ char *mtm_strdup(const char *s);
 void *mtm_alloc_aligned(size_t size_bytes);
 void mtm_free(void *p);
 
+/* Raises what a recycler keeps to keep_bytes, once the user knows the sizes; never lowers it. */
+void mtm_recycler_keep(mtm_recycler *r, size_t keep_bytes);
+
 #define MTM_NOMEM(err) mtm_fail((err), MTM_E_NOMEM, -1, "out of memory")
 
 /* Test hook: the n-th allocation from now on fails, and all after it (n < 0: none fails). Returns how many

@@ -31,6 +31,7 @@
     X(random_rot90)                                                                                          \
     X(random_affine)                                                                                         \
     X(random_crop)                                                                                           \
+    X(random_balanced_crop)                                                                                  \
     X(random_gaussian_noise)                                                                                 \
     X(random_blur)                                                                                           \
     X(random_gamma)                                                                                          \

@@ -1,0 +1,462 @@
+/* load/run.c: runs one field of a planned sample through its chain, as lazily as the operators allow. What is pending is
+ * kept in the order source → geometry → pointwise steps: geometric operators fuse into one map, pointwise ones into one
+ * program, and both happen in one pass (a flush) that reads of the file only the box that the map touches. The result
+ * equals running the operators one by one, up to the fusion of interpolations and float32 rounding; it does not depend on
+ * whether the chain's deterministic prefix came from a cache.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "image/image.h"
+#include "image/index.h"
+#include "load/sample.h"
+#include "op/geometry.h"
+#include "op/op.h"
+#include "op/pointwise.h"
+#include "op/stats.h"
+
+enum { PHANTOM = 1 << 30 };
+
+typedef struct running {
+    mtm_sample *s;
+    mtm_field_plan *f;
+    mtm_exec *x;
+    mtm_spec spec; /* of the picture as it stands, what is pending included */
+    bool in_file;  /* nothing was read yet */
+    bool whole;    /* the picture is the source itself, so its file's statistics are those of the picture */
+    mtm_array now; /* not in_file: what the map reads, [C, Z, Y, X] */
+    mtm_geometry g;
+    mtm_pointwise p;
+} running;
+
+/* ---- what commutes ------------------------------------------------------------------------------------ */
+
+/* A one-channel picture that is never looked at, to ask what a map would make of it. */
+static mtm_array phantom(const mtm_geometry *g)
+{
+    return (mtm_array){.data = (void *)(uintptr_t)PHANTOM,
+                       .ndim = 4,
+                       .dtype = MTM_U8,
+                       .shape = {1, g->in_size[0], g->in_size[1], g->in_size[2]}};
+}
+
+/* The map moves whole voxels and never leaves its input. */
+static bool is_inside_view(const mtm_geometry *g)
+{
+    const mtm_array in = phantom(g);
+    mtm_array out;
+
+    return g->kind == MTM_GEOMETRY_VIEW && mtm_geometry_view(g, &in, &out);
+}
+
+static bool gathers_nearest(const mtm_geometry *g)
+{
+    if (g->kind == MTM_GEOMETRY_AFFINE)
+        return g->interp == MTM_NEAREST;
+    for (int i = 0; g->kind == MTM_GEOMETRY_RESAMPLE && i < 3; i++)
+        if (g->axis[i].filter != MTM_FILTER_NEAREST)
+            return false;
+    return true;
+}
+
+/* Moving voxels after the steps equals the steps after moving voxels. Noise belongs to the voxel's number; a constant
+ * border would be changed by the steps; interpolation weights sum to 1, so only linear steps pass through them. */
+static bool steps_commute(const mtm_pointwise *p, const mtm_geometry *next)
+{
+    const bool nearest = gathers_nearest(next);
+
+    if (p->n && next->kind != MTM_GEOMETRY_RESAMPLE && next->border == MTM_CONSTANT && !is_inside_view(next))
+        return false;
+    for (int32_t i = 0; i < p->n; i++)
+        if (p->steps[i].kind == MTM_STEP_NOISE || (!nearest && p->steps[i].kind != MTM_STEP_LINEAR))
+            return false;
+    return true;
+}
+
+static bool pending(const running *r)
+{
+    return r->p.n || r->g.kind != MTM_GEOMETRY_VIEW || !is_inside_view(&r->g);
+}
+
+/* ---- flushing ----------------------------------------------------------------------------------------- */
+
+/* `part` holds a box of the map's input that begins at start: the input itself, of which nothing else may be touched. */
+static mtm_array as_whole(const mtm_array *part, const int64_t start[3], const int64_t size[3])
+{
+    mtm_array a = *part;
+    uintptr_t at = (uintptr_t)a.data;
+
+    for (int i = 0; i < 3; i++) {
+        at -= (uintptr_t)(start[i] * a.stride[1 + i]);
+        a.shape[1 + i] = size[i];
+    }
+    a.data = (void *)at;
+    return a;
+}
+
+static void replace_now(running *r, const mtm_array *a)
+{
+    if (r->now.data != a->data || r->now.owner != a->owner)
+        mtm_array_drop(&r->now);
+    r->now = *a;
+    r->in_file = false;
+    r->p.n = 0;
+    mtm_geometry_identity(&r->g, &r->spec);
+}
+
+/* Reads what the map needs. *start: where in the map's input it begins. */
+static mtm_status read_need(running *r, mtm_array *part, int64_t start[3], mtm_error *err)
+{
+    mtm_box out = {.ndim = 3}, need = {.ndim = 3};
+
+    memcpy(out.size, r->g.out_size, sizeof r->g.out_size);
+    mtm_geometry_need(&r->g, &out, &need);
+    for (int i = 0; i < 3; i++)
+        if (need.size[i] < 1) /* only the border shows: any voxel will do */
+            need.start[i] = 0, need.size[i] = 1;
+    memcpy(start, need.start, 3 * sizeof *start);
+    *part = (mtm_array){0};
+    return mtm_error_where(err, mtm_picture_read(&r->f->source, &need, r->x, &r->s->times, NULL, part, err),
+                           r->f->item->uri);
+}
+
+/* Turns an inside view into strides. Nothing else may be pending. */
+static mtm_status settle_view(running *r, mtm_error *err)
+{
+    int64_t start[3] = {0};
+    mtm_array part = r->now, whole, view;
+
+    if (r->in_file)
+        MTM_TRY(read_need(r, &part, start, err));
+    whole = as_whole(&part, start, r->g.in_size);
+    mtm_geometry_view(&r->g, &whole, &view);
+    view.owner = part.owner;
+    r->now = view;
+    r->in_file = false;
+    mtm_geometry_identity(&r->g, &r->spec);
+    return MTM_OK;
+}
+
+/* An inside view that only crops: the box can be read straight into its destination. */
+static bool is_plain_crop(const mtm_geometry *g, mtm_box *box)
+{
+    mtm_array in = phantom(g), out;
+
+    *box = (mtm_box){.ndim = 3};
+    for (int i = 0; i < 3; i++) { /* one axis at a time, so that the offset tells the start */
+        memset(in.stride, 0, sizeof in.stride);
+        in.stride[1 + i] = 1;
+        if (g->kind != MTM_GEOMETRY_VIEW || !mtm_geometry_view(g, &in, &out) || out.stride[1 + i] != 1)
+            return false;
+        box->start[i] = (int64_t)((uintptr_t)out.data - PHANTOM);
+        box->size[i] = g->out_size[i];
+    }
+    return true;
+}
+
+static mtm_status new_picture(running *r, mtm_array *out, mtm_error *err)
+{
+    const int64_t shape[4] = {r->spec.channels, r->spec.size[0], r->spec.size[1], r->spec.size[2]};
+
+    return mtm_array_new(out, r->spec.dtype, 4, shape, r->x->recycler, err);
+}
+
+/* The pending work, into `out`. */
+static mtm_status run_pending(running *r, mtm_array *out, mtm_error *err)
+{
+    int64_t start[3] = {0};
+    mtm_array part = r->now;
+    mtm_box box;
+    mtm_status st;
+
+    if (r->in_file && !r->p.n && is_plain_crop(&r->g, &box))
+        return mtm_error_where(err, mtm_picture_read(&r->f->source, &box, r->x, &r->s->times, NULL, out, err),
+                               r->f->item->uri);
+    if (!pending(r)) {
+        MTM_TRY(settle_view(r, err));
+        return mtm_array_convert(out, &r->now, 1, 0, r->x->pool, err);
+    }
+    if (is_inside_view(&r->g)) {
+        const mtm_pointwise p = r->p;
+
+        MTM_TRY(settle_view(r, err));
+        return mtm_pointwise_apply(r->x, &p, &r->now, out, err);
+    }
+    if (r->in_file)
+        MTM_TRY(read_need(r, &part, start, err));
+    st = mtm_geometry_run(r->x, &r->g, &part, start, r->spec.label, r->p.n ? &r->p : NULL, out, err);
+    if (r->in_file)
+        mtm_array_drop(&part);
+    return st;
+}
+
+/* Makes the picture real: afterwards nothing is pending and `now` holds it. dst (may be NULL): where it shall lie. */
+static mtm_status flush(running *r, mtm_array *dst, mtm_error *err)
+{
+    mtm_array out = {0};
+    mtm_status st;
+
+    if (!dst && !pending(r))
+        return settle_view(r, err);
+    if (dst)
+        return run_pending(r, dst, err);
+    MTM_TRY(new_picture(r, &out, err));
+    st = run_pending(r, &out, err);
+    if (st)
+        mtm_array_drop(&out);
+    else
+        replace_now(r, &out);
+    return st;
+}
+
+/* ---- the four kinds of steps -------------------------------------------------------------------------- */
+
+static mtm_status step_geometry(running *r, const mtm_drawn *d, const mtm_spec *after, mtm_error *err)
+{
+    mtm_geometry next;
+
+    MTM_TRY(d->op->geometry(d->args, &r->spec, &next, err));
+    if (!steps_commute(&r->p, &next) || !mtm_geometry_fuse(&r->g, &next)) {
+        MTM_TRY(flush(r, NULL, err));
+        r->g = next;
+    }
+    r->whole = false;
+    r->spec = *after;
+    return MTM_OK;
+}
+
+static mtm_status from_image_stats(mtm_stats *st, const mtm_image_stats *s, mtm_error *err)
+{
+    if (!s->count && s->non_finite)
+        return mtm_fail(err, MTM_E_INVAL, -1, "all %" PRId64 " voxels are NaN or infinite", s->non_finite);
+    *st = (mtm_stats){.count = s->count,
+                      .non_finite = s->non_finite,
+                      .nonzero = s->nonzero,
+                      .min = s->min,
+                      .max = s->max,
+                      .mean = s->mean,
+                      .std = s->std,
+                      .nonzero_mean = s->nonzero_mean,
+                      .nonzero_std = s->nonzero_std};
+    return MTM_OK;
+}
+
+/* Statistics of an untouched file: from what is known of it or the index remembers, else fused into reading the whole. */
+static mtm_status file_stats(running *r, mtm_stats *st, mtm_error *err)
+{
+    const mtm_picture_source *const src = &r->f->source;
+    mtm_box all = {.ndim = 3};
+    mtm_image_stats s;
+    mtm_array a = {0};
+
+    if (src->stats)
+        return from_image_stats(st, src->stats, err);
+    if (!mtm_index_get_stats(src->image->index, &src->image->identity, &s)) {
+        memcpy(all.size, src->spec.size, sizeof src->spec.size);
+        MTM_TRY(mtm_error_where(err, mtm_picture_read(src, &all, r->x, &r->s->times, &s, &a, err),
+                                r->f->item->uri));
+        replace_now(r, &a);
+    }
+    return from_image_stats(st, &s, err);
+}
+
+static mtm_status statistics(running *r, const mtm_stats_request *q, mtm_stats *st, mtm_error *err)
+{
+    const uint32_t of_files = MTM_STAT_RANGE | MTM_STAT_MOMENTS | MTM_STAT_NONZERO;
+    const bool one = r->spec.channels == 1 || !(q->flags & MTM_STAT_CHANNELS);
+
+    if (r->whole && one && !q->mask && !(q->flags & ~(of_files | MTM_STAT_CHANNELS)) &&
+        (r->in_file || r->f->source.stats))
+        return file_stats(r, st, err);
+    MTM_TRY(flush(r, NULL, err));
+    return mtm_op_stats(r->x, &r->now, q, st, err);
+}
+
+static mtm_status step_pointwise(running *r, const mtm_drawn *d, const mtm_spec *after, mtm_error *err)
+{
+    const bool rounds = r->g.kind != MTM_GEOMETRY_VIEW && !r->p.n && r->spec.dtype != MTM_F32;
+    mtm_stats_request q = {0};
+    MTM_AUTO_MEM mtm_stats *many = NULL;
+    mtm_stats one = {0};
+
+    if (d->op->stats)
+        d->op->stats(d->args, &q);
+    if (q.flags & MTM_STAT_CHANNELS && r->spec.channels > 1) {
+        many = mtm_alloc_zero((size_t)r->spec.channels, sizeof *many);
+        if (!many)
+            return MTM_NOMEM(err);
+    }
+    /* A picture that is not float32 is rounded by its interpolation before its values are changed. */
+    if (rounds || (q.flags && pending(r)) || r->p.n > MTM_MAX_STEPS / 2)
+        MTM_TRY(flush(r, NULL, err));
+    if (q.flags)
+        MTM_TRY(statistics(r, &q, many ? many : &one, err));
+    MTM_TRY(d->op->steps(d->args, &r->spec, many ? many : &one, &r->p, err));
+    r->whole = false;
+    r->spec = *after;
+    return MTM_OK;
+}
+
+/* A random operator that does not act: only the dtype may change. */
+static mtm_status step_idle(running *r, const mtm_op *op, const void *args, mtm_error *err)
+{
+    mtm_spec after;
+
+    MTM_TRY(mtm_op_infer(op, args, &r->spec, &after, err));
+    if (after.dtype != r->spec.dtype && pending(r)) /* rounded to what it was */
+        MTM_TRY(flush(r, NULL, err));
+    r->spec.dtype = after.dtype;
+    return MTM_OK;
+}
+
+/* dst: where the result shall lie; NULL: in new memory. */
+static mtm_status step_filter(running *r, const mtm_drawn *d, const mtm_spec *after, mtm_array *dst,
+                              mtm_error *err)
+{
+    const mtm_spec before = r->spec;
+    mtm_array out = {0};
+    mtm_status st;
+
+    MTM_TRY(flush(r, NULL, err));
+    if (dst)
+        return d->op->run(r->x, d->args, &before, &r->now, dst, err);
+    r->spec = *after;
+    MTM_TRY(new_picture(r, &out, err));
+    st = d->op->run(r->x, d->args, &before, &r->now, &out, err);
+    if (st)
+        mtm_array_drop(&out);
+    else
+        replace_now(r, &out);
+    r->whole = false;
+    return st;
+}
+
+/* ---- walking the chain -------------------------------------------------------------------------------- */
+
+/* Between the prefix and the rest, what is pending may be kept lazy only where that gives the bytes that a stored prefix (a
+ * cache's) gives. Moving whole voxels of a resampled picture does; coordinates of a fused affine map round differently. */
+static mtm_status leave_prefix(running *r, mtm_error *err)
+{
+    return r->g.kind == MTM_GEOMETRY_AFFINE || r->f->warped ? flush(r, NULL, err) : MTM_OK;
+}
+
+/* The last step before `end` that changes the field; −1: none. */
+static int32_t last_step(const mtm_sample *s, const mtm_field_plan *f, int32_t end)
+{
+    int32_t i = end - 1;
+
+    while (i >= f->first && !(s->drawn[i].op && mtm_chain_applies(&s->chain->steps[i], s->drawn[i].op,
+                                                                  f->item->name, f->label)))
+        i--;
+    return i;
+}
+
+/* *done: the step has written into dst itself. */
+static mtm_status take_step(running *r, int32_t i, mtm_array *dst, bool *done, mtm_error *err)
+{
+    const mtm_drawn *const d = &r->s->drawn[i];
+    const mtm_chain_step *const step = &r->s->chain->steps[i];
+    mtm_spec after;
+
+    if (!step->op || !mtm_chain_applies(step, d->op, r->f->item->name, r->f->label))
+        return MTM_OK;
+    if (!d->op)
+        return step_idle(r, step->op, step->args, err);
+    MTM_TRY(mtm_op_infer(d->op, d->args, &r->spec, &after, err));
+    if (d->op->kind == MTM_OP_GEOMETRY)
+        return step_geometry(r, d, &after, err);
+    if (d->op->kind == MTM_OP_POINTWISE)
+        return step_pointwise(r, d, &after, err);
+    *done = dst != NULL;
+    return step_filter(r, d, &after, dst, err);
+}
+
+static mtm_status walk(running *r, int32_t end, mtm_array *dst, bool *done, mtm_error *err)
+{
+    const mtm_sample *const s = r->s;
+    const int32_t prefix = mtm_chain_prefix(s->chain), last = last_step(s, r->f, end);
+
+    for (int32_t i = r->f->first; i < end; i++) {
+        if (r->x->cancel && atomic_load_explicit(r->x->cancel, memory_order_relaxed))
+            return mtm_fail(err, MTM_E_CANCELLED, -1, "cancelled");
+        if (i == prefix && i > r->f->first)
+            MTM_TRY(leave_prefix(r, err));
+        MTM_TRY(mtm_error_where(err, take_step(r, i, i == last ? dst : NULL, done, err),
+                                s->chain->steps[i].op ? s->chain->steps[i].op->name : "function"));
+    }
+    return MTM_OK;
+}
+
+static mtm_status run_to(running *r, int32_t end, mtm_array *dst, mtm_error *err)
+{
+    bool done = false;
+
+    mtm_geometry_identity(&r->g, &r->spec);
+    MTM_TRY(walk(r, end, dst && dst->data ? dst : NULL, &done, err));
+    if (done)
+        return MTM_OK;
+    return flush(r, dst && dst->data ? dst : NULL, err);
+}
+
+mtm_status mtm_sample_run(mtm_sample *s, int32_t field, int32_t end, mtm_array *dst, mtm_error *err)
+{
+    mtm_field_plan *const f = &s->fields[field];
+    running r = {.s = s,
+                 .f = f,
+                 .x = s->x,
+                 .spec = f->source.spec,
+                 .in_file = f->source.image != NULL,
+                 .whole = true,
+                 .now = f->source.array};
+    mtm_status st;
+
+    r.now.owner = NULL;
+    st = run_to(&r, end, dst, err);
+    if (st || dst->data)
+        mtm_array_drop(&r.now);
+    else
+        *dst = r.now;
+    return st;
+}
+
+/* ---- foreign functions -------------------------------------------------------------------------------- */
+
+/* The result of a function becomes the field's source. */
+static mtm_status adopt(mtm_field_plan *f, const mtm_array *made, int32_t step, mtm_error *err)
+{
+    mtm_array view;
+
+    if (!made->data)
+        return mtm_fail(err, MTM_E_INVAL, -1, "the function returned no array");
+    MTM_TRY(mtm_as_czyx(&view, made, err));
+    mtm_image_close(f->source.image);
+    mtm_array_drop(&f->held);
+    f->held = *made;
+    f->source.image = NULL, f->source.stats = NULL, f->source.array = view;
+    f->spec.dtype = made->dtype, f->spec.channels = view.shape[0];
+    memcpy(f->spec.size, &view.shape[1], sizeof f->spec.size);
+    f->source.spec = f->spec;
+    f->first = step + 1;
+    f->moved = true;
+    return MTM_OK;
+}
+
+mtm_status mtm_sample_apply(mtm_sample *s, int32_t field, int32_t step, mtm_error *err)
+{
+    const mtm_chain_step *const c = &s->chain->steps[step];
+    mtm_field_plan *const f = &s->fields[field];
+    const int64_t shape[4] = {f->spec.channels, f->spec.size[0], f->spec.size[1], f->spec.size[2]};
+    mtm_array in = {0}, made = {0};
+    int64_t began;
+    mtm_status st;
+
+    MTM_TRY(mtm_array_new(&in, f->label ? f->spec.dtype : MTM_F32, 4, shape, s->x->recycler, err));
+    st = mtm_sample_run(s, field, step, &in, err);
+    began = mtm_now_ns();
+    if (!st)
+        st = mtm_error_where(err, c->fn(c->user, &in, &made, err), "function");
+    s->times.apply_ns += mtm_now_ns() - began;
+    mtm_array_drop(&in);
+    if (!st)
+        st = mtm_error_where(err, adopt(f, &made, step, err), "function");
+    if (st)
+        mtm_array_drop(&made);
+    return st;
+}

@@ -1,0 +1,154 @@
+/* op/crop_label.c: random_balanced_crop: crops whose centre is drawn class by class from a label map, so that small
+ * structures are seen as often as large ones.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/size.h"
+#include "op/spatial.h"
+
+typedef struct random_balanced_crop_args {
+    char label[64];
+    mtm_ints size, classes;
+    mtm_floats weights;
+} random_balanced_crop_args;
+
+/* The row of a class in the table, −1: the map has no voxel of it. */
+static int32_t find_class(const mtm_label_table *t, int64_t value)
+{
+    int32_t lo = 0, hi = t->n_classes;
+
+    while (lo < hi) {
+        const int32_t mid = lo + (hi - lo) / 2;
+
+        if (t->classes[mid] < value)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo < t->n_classes && t->classes[lo] == value && t->counts[lo] > 0 ? lo : -1;
+}
+
+static mtm_status check_weights(const random_balanced_crop_args *a, mtm_error *err)
+{
+    if (a->weights.n && a->classes.n && a->weights.n != a->classes.n)
+        return mtm_fail(err, MTM_E_INVAL, -1, "%d weights for %d classes", (int)a->weights.n,
+                        (int)a->classes.n);
+    return MTM_OK;
+}
+
+/* Class number i of those that may be drawn: those listed, else those of the weights (0, 1, 2, …), else all present. */
+static int64_t candidate(const random_balanced_crop_args *a, const mtm_label_table *t, int32_t i)
+{
+    return a->classes.n ? a->classes.v[i] : a->weights.n ? i : t->classes[i];
+}
+
+static double weight_of(const random_balanced_crop_args *a, const mtm_label_table *t, int32_t i)
+{
+    const double w = a->weights.n ? a->weights.v[i] : 1;
+
+    return find_class(t, candidate(a, t, i)) < 0 ? 0 : w;
+}
+
+/* A class by weight; classes without a voxel have none. */
+static mtm_status draw_class(const random_balanced_crop_args *a, mtm_draw *d, const mtm_label_table *t,
+                             int32_t *row, mtm_error *err)
+{
+    const int32_t n = a->classes.n ? a->classes.n : a->weights.n ? a->weights.n : t->n_classes;
+    double sum = 0, at;
+    int32_t last = -1;
+
+    for (int32_t i = 0; i < n; i++)
+        sum += weight_of(a, t, i);
+    if (!(sum > 0))
+        return mtm_fail(err, MTM_E_INVAL, -1, "label map '%s' has no voxel of the classes to draw from",
+                        a->label);
+    at = mtm_rng_range(&d->rng, 0, sum);
+    for (int32_t i = 0; i < n; i++) {
+        const double w = weight_of(a, t, i);
+
+        if (w <= 0)
+            continue;
+        last = i;
+        if (at < w)
+            break;
+        at -= w;
+    }
+    *row = find_class(t, candidate(a, t, last));
+    return MTM_OK;
+}
+
+/* Checks that hold for every draw: infer runs before a label map is read. */
+static mtm_status random_balanced_crop_infer(const void *args, const mtm_spec *in, mtm_spec *out,
+                                             mtm_error *err)
+{
+    const random_balanced_crop_args *const a = args;
+    int64_t size[3];
+
+    MTM_TRY(check_weights(a, err));
+    MTM_TRY(mtm_axis_ints(&a->size, "size", in, 1, size, err));
+    for (int i = 0; i < 3; i++) {
+        if (size[i] > in->size[i])
+            return mtm_fail(err, MTM_E_INVAL, -1,
+                            "axis %d has %" PRId64 " voxels, fewer than the crop's %" PRId64, i, in->size[i],
+                            size[i]);
+        out->size[i] = size[i];
+    }
+    return MTM_OK;
+}
+
+static mtm_status random_balanced_crop_draw(const void *args, mtm_draw *d, const mtm_spec *in,
+                                            const mtm_op **target, void *target_args, mtm_error *err)
+{
+    const random_balanced_crop_args *const a = args;
+    const mtm_label_table *t;
+    crop_args *const crop = target_args;
+    mtm_spec unused = *in;
+    int64_t size[3], at;
+    int32_t row = 0;
+
+    MTM_TRY(random_balanced_crop_infer(args, in, &unused, err));
+    MTM_TRY(mtm_axis_ints(&a->size, "size", in, 1, size, err));
+    MTM_TRY(d->labels(d, a->label, &t, err));
+    MTM_TRY(draw_class(a, d, t, &row, err));
+    at = t->at[t->offset[row] +
+               (int64_t)mtm_rng_below(&d->rng, (uint64_t)(t->offset[row + 1] - t->offset[row]))];
+    *crop = (crop_args){.start.n = in->spatial, .size.n = in->spatial};
+    for (int i = 2; i >= 3 - in->spatial; i--) {
+        const int64_t voxel = at % in->size[i];
+        const int k = i - (3 - in->spatial);
+
+        at /= in->size[i];
+        crop->start.v[k] = mtm_clamp_i64(voxel - size[i] / 2, 0, in->size[i] - size[i]);
+        crop->size.v[k] = size[i];
+    }
+    *target = &mtm_op_crop;
+    return MTM_OK;
+}
+
+static const mtm_param random_balanced_crop_params[] = {
+    {"label", MTM_PARAM_TEXT, offsetof(random_balanced_crop_args, label), NULL, 0, 0, NULL, "",
+     "Field that holds the label map."},
+    {"size", MTM_PARAM_INTS, offsetof(random_balanced_crop_args, size), NULL, 1, 0x1p40, NULL, "voxels",
+     "Extent of the crop, in array order; one number for all axes."},
+    {"classes", MTM_PARAM_INTS, offsetof(random_balanced_crop_args, classes), "None", 0, 0, NULL, "",
+     "Classes to draw from; None: all that the label map has."},
+    {"weights", MTM_PARAM_FLOATS, offsetof(random_balanced_crop_args, weights), "None", 0, 1e30, NULL, "",
+     "Weight of each class; None: the same for all. Without classes: of the classes 0, 1, 2, ..."},
+};
+
+const mtm_op mtm_op_random_balanced_crop = {
+    .name = "random_balanced_crop",
+    .doc = "Cut out a box around a voxel of a class that was drawn first.\n"
+           "\n"
+           "The class is drawn by weight among those that the label map has, then one of its voxels, "
+           "uniformly (of up to\n"
+           "4096 that stand for the class); the box begins at voxel - size // 2, shifted inside. An image "
+           "smaller than\n"
+           "the crop, or without any of the classes, is an error.",
+    .kind = MTM_OP_RANDOM,
+    .params = random_balanced_crop_params,
+    .n_params = MTM_COUNT(random_balanced_crop_params),
+    .args_bytes = sizeof(random_balanced_crop_args),
+    .infer = random_balanced_crop_infer,
+    .draw = random_balanced_crop_draw,
+};
