@@ -346,8 +346,31 @@ static size_t ring_bytes(const mtm_resample_plan *p, mtm_resample_order order)
     return (size_t)z->taps * (size_t)y->count * row + (size_t)y->taps * long_row;
 }
 
-static void choose_order(mtm_resample_plan *p)
+/* The extents of the whole resize, of which `a` may ask for a part only. */
+static mtm_resample_line whole_line(const mtm_resample_axis *a)
 {
+    mtm_resample_axis whole = *a;
+    mtm_resample_line l = {.count = a->n_out, .taps = 1};
+    int64_t begin, end, sum = 0;
+
+    whole.first = 0, whole.count = a->n_out, whole.step = 1;
+    mtm_resample_range(&whole, &l.low, &l.high);
+    for (int64_t k = 0; k < a->n_out; k++) {
+        clamped_support(&whole, k, &begin, &end);
+        l.taps = (int32_t)mtm_max_i64(l.taps, end - begin);
+        sum += end - begin;
+    }
+    l.mean_taps = a->n_out ? (double)sum / (double)a->n_out : 1;
+    return l;
+}
+
+/* By the whole resize, so that a part of it has the bits that it has in the whole. */
+static mtm_resample_order choose_order(const mtm_resample_axis axis[3], bool direct)
+{
+    const mtm_resample_plan whole = {
+        .direct = direct, .line = {whole_line(&axis[0]), whole_line(&axis[1]), whole_line(&axis[2])}};
+    const mtm_resample_plan *const p = &whole;
+    mtm_resample_order chosen = MTM_RESAMPLE_ZYX;
     const mtm_resample_line *const z = &p->line[0], *const y = &p->line[1], *const x = &p->line[2];
     double best = INFINITY;
 
@@ -363,8 +386,9 @@ static void choose_order(mtm_resample_plan *p)
         if (planes && ring_bytes(p, order) > L2_BYTES)
             cost *= ring_bytes(p, order) > MAX_RING_BYTES ? 1e6 : 1.5;
         if (cost < best)
-            best = cost, p->order = order;
+            best = cost, chosen = order;
     }
+    return chosen;
 }
 
 void mtm_resample_plan_make(mtm_resample_plan *p, const mtm_resample_axis axis[3],
@@ -379,7 +403,7 @@ void mtm_resample_plan_make(mtm_resample_plan *p, const mtm_resample_axis axis[3
     p->nearest = p->line[0].taps == 1 && p->line[1].taps == 1 && p->line[2].taps == 1;
     p->direct =
         mtm_row_type_of(in->dtype) != MTM_N_ROW_TYPES && in->stride[2] == (int64_t)mtm_dtype_size(in->dtype);
-    choose_order(p);
+    p->order = choose_order(axis, p->direct);
     longest = mtm_max_i64(p->line[2].high - p->line[2].low, p->line[2].count);
     p->scratch_bytes =
         2 * mtm_resample_pitch(longest) * sizeof(float) + ring_bytes(p, p->order) +

@@ -224,7 +224,7 @@ static double at_f64(const mtm_array *a, int64_t i)
 }
 
 /* Integers that were interpolated may round to their neighbour where a value lies half way between: at most one voxel in
- * 200, by a level of some hundred. */
+ * 50, by a level of some hundred. */
 static void assert_close(const mtm_array *got, const mtm_array *want, const char *what)
 {
     const int64_t n = mtm_array_count(want);
@@ -242,7 +242,7 @@ static void assert_close(const mtm_array *got, const mtm_array *want, const char
         worst = fmax(worst, e);
         off += !(e <= 2e-5 * fmax(hi - lo, 1e-3));
     }
-    if (off > n / 200 || !(worst <= 0.02 * fmax(hi - lo, 50)))
+    if (off > n / 50 || !(worst <= 0.02 * fmax(hi - lo, 50)))
         fail_msg("%s: %d of %d voxels are off, by up to %g in a range of %g", what, (int)off, (int)n, worst,
                  hi - lo);
 }
