@@ -40,7 +40,7 @@ static double coordinate(const mtm_warp_grid *g, const mtm_warp_row *row, int ax
     return c > -MTM_WARP_FAR ? c < MTM_WARP_FAR ? c : MTM_WARP_FAR : -MTM_WARP_FAR;
 }
 
-void mtm_warp_folds(const mtm_warp_grid *g, mtm_warp_fold fold[3])
+void mtm_warp_grid_fold(mtm_warp_grid *g)
 {
     for (int a = 0; a < 3; a++) {
         const double n = (double)g->size[a];
@@ -56,7 +56,7 @@ void mtm_warp_folds(const mtm_warp_grid *g, mtm_warp_fold fold[3])
             f.period = 2 * n - 2, f.mirrors = true;
         else if (g->border == MTM_WRAP && g->interp != MTM_LINEAR)
             f.period = n;
-        fold[a] = f;
+        g->fold[a] = f;
     }
 }
 
@@ -76,18 +76,15 @@ static double fold_coordinate(const mtm_warp_fold *f, double s)
 void mtm_warp_locate_c(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
                        mtm_warp_taps *t)
 {
-    mtm_warp_fold fold[3];
-
-    mtm_warp_folds(g, fold);
     for (int32_t i = 0; i < n; i++)
         t->offset[i] = g->first;
     for (int a = 0; a < 3; a++)
         for (int32_t i = 0; i < n; i++) {
             double s = coordinate(g, row, a, x0 + i), tap;
 
-            s = fold_coordinate(&fold[a], g->interp == MTM_NEAREST ? floor(s) : s);
+            s = fold_coordinate(&g->fold[a], g->interp == MTM_NEAREST ? floor(s) : s);
             tap = floor(s);
-            tap = tap < fold[a].top ? tap : fold[a].top;
+            tap = tap < g->fold[a].top ? tap : g->fold[a].top;
             t->f[a][i] = (float)(s - tap);
             t->offset[i] += (int64_t)tap * g->stride[a];
         }
@@ -168,9 +165,11 @@ static void cut_range(const mtm_warp_grid *g, const mtm_warp_row *row, int axis,
 
     if (first >= end)
         return;
+    const bool begins = between(coordinate(g, row, axis, first), lo, hi, open);
+    if (begins && between(coordinate(g, row, axis, end - 1), lo, hi, open))
+        return;
     if (step == 0) {
-        if (!between(coordinate(g, row, axis, first), lo, hi, open))
-            range[1] = first;
+        range[1] = first;
         return;
     }
     p = (lo - at) / step - 0.5, q = (hi - at) / step - 0.5;
@@ -222,8 +221,11 @@ float mtm_warp_linear_at(const mtm_warp_grid *g, const mtm_warp_row *row, int64_
         const double c = coordinate(g, row, a, x), low = floor(c);
 
         f[a] = (float)(c - low);
-        for (int k = 0; k < 2; k++)
-            tap[a][k] = mtm_border_index(g->border, (int64_t)low + k, g->size[a]);
+        for (int k = 0; k < 2; k++) {
+            const int64_t i = (int64_t)low + k;
+
+            tap[a][k] = i >= 0 && i < g->size[a] ? i : mtm_border_index(g->border, i, g->size[a]);
+        }
     }
     for (int k = 0; k < 8; k++) {
         const int64_t i = tap[0][k & 1], j = tap[1][k >> 1 & 1], l = tap[2][k >> 2];

@@ -16,6 +16,13 @@ typedef enum mtm_border { MTM_EDGE, MTM_REFLECT, MTM_MIRROR, MTM_WRAP, MTM_CONST
 /* Index i outside [0, n) under a border, n ≥ 1; −1: missing (MTM_CONSTANT). */
 int64_t mtm_border_index(mtm_border border, int64_t i, int64_t n);
 
+/* How an axis brings a coordinate back: s += shift, modulo period (0: not), mirrored about period / 2, s −= shift, then
+ * clamped to [lo, hi]; the first tap is at most `top`. */
+typedef struct mtm_warp_fold {
+    double shift, period, lo, hi, top;
+    bool mirrors;
+} mtm_warp_fold;
+
 /* The voxels that exist, in the order x, y, z. */
 typedef struct mtm_warp_grid {
     int64_t size[3];
@@ -24,7 +31,8 @@ typedef struct mtm_warp_grid {
         first; /* offset of voxel (0, 0, 0) from the data pointer, same unit; < 0 when only a part is in memory */
     mtm_border border;
     mtm_interp interp;
-    int32_t pad; /* CUBIC: coefficients that exist on each side beyond the size */
+    int32_t pad;           /* CUBIC: coefficients that exist on each side beyond the size */
+    mtm_warp_fold fold[3]; /* by mtm_warp_grid_fold, once the fields above are set */
 } mtm_warp_grid;
 
 /* Output x of a row lies at at + (x + 0.5)·step, continuous (voxel i covers [i, i + 1)), x, y, z. */
@@ -57,6 +65,8 @@ typedef struct mtm_warp_kernels {
 } mtm_warp_kernels;
 
 void mtm_warp_kernels_init(mtm_warp_kernels *k, unsigned cpu);
+
+void mtm_warp_grid_fold(mtm_warp_grid *g);
 
 /* Cuts outputs [x0, x0 + n): inside[0…1): every tap exists; touch[0…1) ⊇ inside: some tap exists. Both may be empty, and
  * inside lies in touch. */

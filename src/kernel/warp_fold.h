@@ -8,15 +8,6 @@
 /* √3 − 2 */
 #define MTM_SPLINE_POLE (-0.267949192431122706f)
 
-/* How an axis brings a coordinate back: s += shift, modulo period (0: not), mirrored about period / 2, s −= shift, then
- * clamped to [lo, hi]; the first tap is at most `top`. */
-typedef struct mtm_warp_fold {
-    double shift, period, lo, hi, top;
-    bool mirrors;
-} mtm_warp_fold;
-
-void mtm_warp_folds(const mtm_warp_grid *g, mtm_warp_fold fold[3]);
-
 /* Beyond this a coordinate is as good as infinite: its taps are those of the border alone. */
 #define MTM_WARP_FAR 0x1p50
 

@@ -5,7 +5,7 @@
 #include "op/spline.h"
 
 /* Output tiles [Z, Y, X]: of their input, a rotated box of the same size, little is read twice from beyond the L2 cache. */
-enum { TILE_Z = 8, TILE_Y = 8, TILE_X = 64, TILE = TILE_Z * TILE_Y * TILE_X };
+enum { TILE_Z = 4, TILE_Y = 8, TILE_X = 128, TILE = TILE_Z * TILE_Y * TILE_X };
 
 typedef struct affine_job {
     mtm_gather *j;
@@ -250,6 +250,7 @@ static void run_tiles(void *job, int64_t lo, int64_t hi)
 
 static mtm_status all_tiles(affine_job *a, mtm_error *err)
 {
+    mtm_warp_grid_fold(&a->grid);
     return mtm_gather_pieces(a->j, a->tiles[0] * a->tiles[1] * a->tiles[2], 2, run_tiles, a, err);
 }
 

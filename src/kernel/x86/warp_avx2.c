@@ -7,7 +7,7 @@
 
 /* ---- coordinates --------------------------------------------------------------------------------------- */
 
-static __m256d fold4(__m256d s, const mtm_warp_fold *f)
+static inline __m256d fold4(__m256d s, const mtm_warp_fold *f)
 {
     if (f->period > 0) {
         const __m256d period = _mm256_set1_pd(f->period), shift = _mm256_set1_pd(f->shift);
@@ -21,39 +21,64 @@ static __m256d fold4(__m256d s, const mtm_warp_fold *f)
     return _mm256_max_pd(_mm256_min_pd(s, _mm256_set1_pd(f->hi)), _mm256_set1_pd(f->lo));
 }
 
-void mtm_warp_locate_avx2(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
-                          mtm_warp_taps *t)
+/* An axis' numbers in every lane. */
+typedef struct axis4 {
+    __m256d at, step, stride, top;
+} axis4;
+
+/* The loop for constant `nearest` and `folds`, so that what is not wanted costs nothing. */
+static inline void locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                          mtm_warp_taps *t, bool nearest, bool folds)
 {
     const __m256d magic = _mm256_set1_pd(0x1.8p52); /* its low bits then hold a whole number */
-    const double half = g->interp == MTM_NEAREST ? 0 : 0.5;
+    const __m256d first = _mm256_set1_pd((double)g->first);
+    __m256d x = _mm256_add_pd(_mm256_set1_pd((double)x0 + 0.5), _mm256_set_pd(3, 2, 1, 0));
     mtm_warp_fold fold[3];
+    axis4 axis[3];
 
-    if (!mtm_warp_row_is_near(row, x0, n)) {
-        mtm_warp_locate_c(g, row, x0, n, t);
-        return;
+    for (int a = 0; a < 3; a++) {
+        fold[a] = g->fold[a];
+        axis[a].at = _mm256_set1_pd(row->at[a] - (nearest ? 0 : 0.5));
+        axis[a].step = _mm256_set1_pd(row->step[a]);
+        axis[a].stride = _mm256_set1_pd((double)g->stride[a]);
+        axis[a].top = _mm256_set1_pd(g->fold[a].top);
+        if (!folds)
+            fold[a].period = 0;
     }
-    mtm_warp_folds(g, fold);
-    for (int32_t i = 0; i < n; i += 4) {
-        const __m256d x = _mm256_add_pd(_mm256_set1_pd((double)(x0 + i) + 0.5), _mm256_set_pd(3, 2, 1, 0));
-        __m256d offset = _mm256_set1_pd((double)g->first);
+    for (int32_t i = 0; i < n; i += 4, x = _mm256_add_pd(x, _mm256_set1_pd(4))) {
+        __m256d offset = first;
 
         for (int a = 0; a < 3; a++) {
-            const __m256d at = _mm256_set1_pd(row->at[a] - half);
-            __m256d s = _mm256_add_pd(at, _mm256_mul_pd(x, _mm256_set1_pd(row->step[a]))), tap;
+            __m256d s = _mm256_add_pd(axis[a].at, _mm256_mul_pd(x, axis[a].step)), tap;
 
-            if (g->interp == MTM_NEAREST)
-                s = _mm256_floor_pd(s);
-            s = fold4(s, &fold[a]);
-            tap = _mm256_min_pd(_mm256_floor_pd(s), _mm256_set1_pd(fold[a].top));
-            _mm_store_ps(t->f[a] + i, _mm256_cvtpd_ps(_mm256_sub_pd(s, tap)));
-            offset =
-                _mm256_fmadd_pd(tap, _mm256_set1_pd((double)g->stride[a]), offset); /* whole, < 2⁵³: exact */
+            if (nearest) {
+                tap = fold4(_mm256_floor_pd(s), &fold[a]);
+            } else {
+                s = fold4(s, &fold[a]);
+                tap = _mm256_min_pd(_mm256_floor_pd(s), axis[a].top);
+                _mm_store_ps(t->f[a] + i, _mm256_cvtpd_ps(_mm256_sub_pd(s, tap)));
+            }
+            offset = _mm256_fmadd_pd(tap, axis[a].stride, offset); /* whole, < 2⁵³: exact */
         }
         const __m256i whole =
             _mm256_sub_epi64(_mm256_castpd_si256(_mm256_add_pd(offset, magic)), _mm256_castpd_si256(magic));
         _mm256_store_si256((__m256i *)(t->offset + i), whole);
     }
     mtm_warp_taps_pad(t, n);
+}
+
+void mtm_warp_locate_avx2(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                          mtm_warp_taps *t)
+{
+    const bool nearest = g->interp == MTM_NEAREST;
+    const bool folds = g->fold[0].period > 0 || g->fold[1].period > 0 || g->fold[2].period > 0;
+
+    if (!mtm_warp_row_is_near(row, x0, n))
+        mtm_warp_locate_c(g, row, x0, n, t);
+    else if (folds)
+        nearest ? locate(g, row, x0, n, t, true, true) : locate(g, row, x0, n, t, false, true);
+    else
+        nearest ? locate(g, row, x0, n, t, true, false) : locate(g, row, x0, n, t, false, false);
 }
 
 /* ---- linear -------------------------------------------------------------------------------------------- */

@@ -5,12 +5,12 @@
 
 #include "kernel/warp_fold.h"
 
-static __m512d floor8(__m512d x)
+static inline __m512d floor8(__m512d x)
 {
     return _mm512_roundscale_pd(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 }
 
-static __m512d fold8(__m512d s, const mtm_warp_fold *f)
+static inline __m512d fold8(__m512d s, const mtm_warp_fold *f)
 {
     if (f->period > 0) {
         const __m512d period = _mm512_set1_pd(f->period), shift = _mm512_set1_pd(f->shift);
@@ -24,37 +24,61 @@ static __m512d fold8(__m512d s, const mtm_warp_fold *f)
     return _mm512_max_pd(_mm512_min_pd(s, _mm512_set1_pd(f->hi)), _mm512_set1_pd(f->lo));
 }
 
-void mtm_warp_locate_avx512(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
-                            mtm_warp_taps *t)
-{
-    const double half = g->interp == MTM_NEAREST ? 0 : 0.5;
-    mtm_warp_fold fold[3];
+/* An axis' numbers in every lane. */
+typedef struct axis8 {
+    __m512d at, step, stride, top;
+} axis8;
 
-    if (!mtm_warp_row_is_near(row, x0, n)) {
-        mtm_warp_locate_c(g, row, x0, n, t);
-        return;
+/* The loop for constant `nearest` and `folds`, so that what is not wanted costs nothing. */
+static inline void locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                          mtm_warp_taps *t, bool nearest, bool folds)
+{
+    const __m512d first = _mm512_set1_pd((double)g->first);
+    __m512d x = _mm512_add_pd(_mm512_set1_pd((double)x0 + 0.5), _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0));
+    mtm_warp_fold fold[3];
+    axis8 axis[3];
+
+    for (int a = 0; a < 3; a++) {
+        fold[a] = g->fold[a];
+        axis[a].at = _mm512_set1_pd(row->at[a] - (nearest ? 0 : 0.5));
+        axis[a].step = _mm512_set1_pd(row->step[a]);
+        axis[a].stride = _mm512_set1_pd((double)g->stride[a]);
+        axis[a].top = _mm512_set1_pd(g->fold[a].top);
+        if (!folds)
+            fold[a].period = 0;
     }
-    mtm_warp_folds(g, fold);
-    for (int32_t i = 0; i < n; i += 8) {
-        const __m512d x =
-            _mm512_add_pd(_mm512_set1_pd((double)(x0 + i) + 0.5), _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0));
-        __m512d offset = _mm512_set1_pd((double)g->first);
+    for (int32_t i = 0; i < n; i += 8, x = _mm512_add_pd(x, _mm512_set1_pd(8))) {
+        __m512d offset = first;
 
         for (int a = 0; a < 3; a++) {
-            const __m512d at = _mm512_set1_pd(row->at[a] - half);
-            __m512d s = _mm512_add_pd(at, _mm512_mul_pd(x, _mm512_set1_pd(row->step[a]))), tap;
+            __m512d s = _mm512_add_pd(axis[a].at, _mm512_mul_pd(x, axis[a].step)), tap;
 
-            if (g->interp == MTM_NEAREST)
-                s = floor8(s);
-            s = fold8(s, &fold[a]);
-            tap = _mm512_min_pd(floor8(s), _mm512_set1_pd(fold[a].top));
-            _mm256_store_ps(t->f[a] + i, _mm512_cvtpd_ps(_mm512_sub_pd(s, tap)));
-            offset =
-                _mm512_fmadd_pd(tap, _mm512_set1_pd((double)g->stride[a]), offset); /* whole, < 2⁵³: exact */
+            if (nearest) {
+                tap = fold8(floor8(s), &fold[a]);
+            } else {
+                s = fold8(s, &fold[a]);
+                tap = _mm512_min_pd(floor8(s), axis[a].top);
+                _mm256_store_ps(t->f[a] + i, _mm512_cvtpd_ps(_mm512_sub_pd(s, tap)));
+            }
+            offset = _mm512_fmadd_pd(tap, axis[a].stride, offset); /* whole, < 2⁵³: exact */
         }
         _mm512_store_si512(t->offset + i, _mm512_cvttpd_epi64(offset));
     }
     mtm_warp_taps_pad(t, n);
+}
+
+void mtm_warp_locate_avx512(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                            mtm_warp_taps *t)
+{
+    const bool nearest = g->interp == MTM_NEAREST;
+    const bool folds = g->fold[0].period > 0 || g->fold[1].period > 0 || g->fold[2].period > 0;
+
+    if (!mtm_warp_row_is_near(row, x0, n))
+        mtm_warp_locate_c(g, row, x0, n, t);
+    else if (folds)
+        nearest ? locate(g, row, x0, n, t, true, true) : locate(g, row, x0, n, t, false, true);
+    else
+        nearest ? locate(g, row, x0, n, t, true, false) : locate(g, row, x0, n, t, false, false);
 }
 
 void mtm_spline_avx512(float *samples, int64_t n)
