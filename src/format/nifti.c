@@ -289,6 +289,8 @@ static mtm_status partner_open(mtm_probe *out, const mtm_probe *p, const char *t
         strcpy(path + stem + 3, gz == (i == 0) ? (gz ? p->path + n - 3 : ".gz") : "");
         s = mtm_probe_open(out, path, p->options, err);
     }
+    if (s == MTM_E_NOTFOUND)
+        return mtm_fail(err, s, -1, "the other file of the pair, .%s or .%s.gz, does not exist", to, to);
     return s;
 }
 
