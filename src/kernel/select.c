@@ -44,12 +44,16 @@ bool mtm_select_next(mtm_select *s, const int64_t counts[][MTM_SELECT_BINS])
     const int32_t bits = digit_bits(s);
 
     for (int32_t i = 0; i < s->n; i++) {
+        const int64_t *const count = counts[s->table[i]];
         uint64_t bin = 0;
 
-        while (bin + 1 < (uint64_t)1 << bits && s->rank[i] >= counts[i][bin])
-            s->rank[i] -= counts[i][bin++];
+        while (bin + 1 < (uint64_t)1 << bits && s->rank[i] >= count[bin])
+            s->rank[i] -= count[bin++];
         s->prefix[i] = s->prefix[i] << bits | bin;
     }
+    for (int32_t i = 0; i < s->n; i++)
+        for (s->table[i] = 0; s->prefix[s->table[i]] != s->prefix[i];)
+            s->table[i]++;
     if (s->shift == 0)
         return false;
     s->shift = s->shift > MTM_SELECT_BITS ? s->shift - MTM_SELECT_BITS : 0;
@@ -76,20 +80,47 @@ double mtm_select_value(const mtm_select *s, int32_t i)
         const int32_t bits = digit_bits(s), above = s->shift + bits;                                         \
         const uint64_t mask = ((uint64_t)1 << bits) - 1;                                                     \
                                                                                                              \
-        for (size_t i = 0; i < n; i++) {                                                                     \
-            const uint64_t key = key_of(x[i]), digit = key >> s->shift & mask;                               \
-            const uint64_t prefix = above < s->key_bits ? key >> above : 0;                                  \
+        for (int32_t r = 0; r < s->n; r++) { /* once for each prefix */                                      \
+            for (size_t i = 0; s->table[r] == r && i < n; i++) {                                             \
+                const uint64_t key = key_of(x[i]);                                                           \
+                const uint64_t prefix = above < s->key_bits ? key >> above : 0;                              \
                                                                                                              \
-            if ((keep && !keep[i]) || !isfinite(x[i]))                                                       \
-                continue;                                                                                    \
-            for (int32_t r = 0; r < s->n; r++)                                                               \
-                counts[r][digit] += prefix == s->prefix[r];                                                  \
+                if (prefix == s->prefix[r] && !(keep && !keep[i]) && isfinite(x[i]))                         \
+                    counts[r][key >> s->shift & mask]++;                                                     \
+            }                                                                                                \
         }                                                                                                    \
     }
 COUNT(count_f32, float, key_f32)
 COUNT(count_f64, double, key_f64)
 
+static void bracket_f32(mtm_bracket b[2], const float *x, const uint8_t *keep, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float v = x[i];
+
+        if ((keep && !keep[i]) || !isfinite(v))
+            continue;
+        for (mtm_bracket *p = b; p < b + 2; p++) {
+            p->below += v < p->lo, p->at_lo += v == p->lo;
+            p->at_hi += v == p->hi && v > p->lo;
+            if (v > p->lo && v < p->hi) {
+                if (p->inside < p->room)
+                    p->found[p->inside] = v;
+                p->inside++;
+            }
+        }
+    }
+}
+
 void mtm_select_kernels_init(mtm_select_kernels *k, unsigned cpu)
 {
-    *k = (mtm_select_kernels){.count_f32 = count_f32, .count_f64 = count_f64};
+    *k = (mtm_select_kernels){.count_f32 = count_f32, .count_f64 = count_f64, .bracket_f32 = bracket_f32};
+#if defined(__x86_64__)
+    if (!(cpu & MTM_CPU_AVX2))
+        return;
+    mtm_select_kernels_avx2(k);
+    if (!(cpu & MTM_CPU_AVX512))
+        return;
+    mtm_select_kernels_avx512(k);
+#endif
 }

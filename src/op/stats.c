@@ -5,7 +5,11 @@
 
 #include <math.h>
 
-enum { PIECE = 16 * MTM_ROWS_BLOCK }; /* voxels of a task */
+enum {
+    PIECE = 16 * MTM_ROWS_BLOCK, /* voxels of a task */
+    SAMPLE = 2048,               /* voxels that tell where percentiles should lie */
+    ROOM = PIECE / 4             /* of a task's candidates for one */
+};
 
 typedef struct piece_sums {
     mtm_moments all, nonzero;
@@ -19,6 +23,7 @@ typedef struct job {
     piece_sums *sums;
     const mtm_select *select;
     atomic_llong (*counts)[MTM_SELECT_BINS];
+    mtm_bracket (*brackets)[2]; /* per task */
 } job;
 
 /* One block's values and mask bytes (or NULL). */
@@ -105,7 +110,7 @@ static void count_digits(void *arg, int64_t lo, int64_t hi)
                 atomic_fetch_add_explicit(&j->counts[r][i], counts[r][i], memory_order_relaxed);
 }
 
-/* The values of the given ranks among the finite, kept voxels. */
+/* The values of the given ranks among the finite, kept voxels, digit by digit. */
 static mtm_status select_ranks(mtm_exec *x, job *j, int32_t n, const int64_t *ranks, double *values,
                                mtm_error *err)
 {
@@ -128,11 +133,134 @@ static mtm_status select_ranks(mtm_exec *x, job *j, int32_t n, const int64_t *ra
     return s;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* Some finite, kept values, spread over the whole picture: one at a scrambled place of each stretch. */
+static int32_t draw_sample(const job *j, float *sample)
+{
+    const int64_t step = j->rows.count / SAMPLE;
+    int32_t n = 0;
+
+    for (int64_t i = 0; i < SAMPLE; i++) {
+        const int64_t at = i * step + (int64_t)((uint64_t)i * UINT64_C(0x9E3779B97F4A7C15) % (uint64_t)step);
+        double stage;
+        uint8_t keep;
+        float v;
+
+        memcpy(&v, mtm_rows_fetch(&j->rows, at, 1, MTM_F32, &stage), sizeof v);
+        if (isfinite(v) && (!j->masked || *(const uint8_t *)mtm_rows_fetch(&j->mask, at, 1, MTM_BOOL, &keep)))
+            sample[n++] = v;
+    }
+    qsort(sample, (size_t)n, sizeof *sample, by_value);
+    return n;
+}
+
+/* Where rank number `rank` of `count` should lie by the sample, five standard deviations either way. */
+static mtm_bracket bracket_at(const float *sample, int32_t n, double rank, double count)
+{
+    const double p = rank / count, margin = 5 * sqrt(p * (1 - p) * n) + 3;
+    const double lo = floor(p * n - margin), hi = ceil(p * n + margin);
+
+    return (mtm_bracket){.lo = lo < 0 ? -INFINITY : sample[(int32_t)lo],
+                         .hi = hi >= n ? INFINITY : sample[(int32_t)hi]};
+}
+
+static void fill_brackets(void *arg, int64_t lo, int64_t hi)
+{
+    const job *const j = arg;
+    mtm_bracket *const p = j->brackets[lo / PIECE];
+    block b;
+
+    for (int64_t at = lo; at < hi; at += MTM_ROWS_BLOCK) {
+        const size_t n = fetch(j, &b, at, hi);
+
+        j->k->select.bracket_f32(p, b.x, b.keep, n);
+    }
+}
+
+/* The pieces' brackets number `which` as one, their finds put together in the first's; false: some did not fit. */
+static bool join_brackets(const job *j, int64_t pieces, int which, mtm_bracket *out)
+{
+    *out = j->brackets[0][which];
+    for (int64_t i = 0; i < pieces; i++) {
+        const mtm_bracket *const p = &j->brackets[i][which];
+
+        if (p->inside > p->room)
+            return false;
+        if (i == 0)
+            continue;
+        memmove(out->found + out->inside, p->found, (size_t)p->inside * sizeof *p->found);
+        out->below += p->below, out->at_lo += p->at_lo, out->inside += p->inside, out->at_hi += p->at_hi;
+    }
+    return true;
+}
+
+/* Two neighbouring ranks from a bracket; *hit false: one lies outside. */
+static mtm_status ranks_in(mtm_exec *x, const mtm_bracket *b, const int64_t rank[2], double v[2], bool *hit,
+                           mtm_error *err)
+{
+    const int64_t first = b->below + b->at_lo, last = first + b->inside;
+    const mtm_array found = mtm_array_wrap(b->found, MTM_F32, 1, &b->inside);
+    job j = {.k = &x->kernels, .rows = mtm_rows_over(&x->kernels.convert, &found), .as = MTM_F32};
+    int64_t inner[2];
+
+    *hit = rank[0] >= b->below && rank[1] < last + b->at_hi;
+    for (int i = 0; i < 2; i++)
+        inner[i] = mtm_clamp_i64(rank[i] - first, 0, b->inside - 1);
+    if (*hit && b->inside > 0)
+        MTM_TRY(select_ranks(x, &j, 2, inner, v, err));
+    for (int i = 0; i < 2; i++)
+        v[i] = rank[i] < first ? (double)b->lo : rank[i] >= last ? (double)b->hi : v[i];
+    return MTM_OK;
+}
+
+/* One pass over the voxels: a sample says where the wanted values should lie, the pass counts what is below and keeps what is
+ * near. Exact, because *hit tells whether the sample was right (Floyd and Rivest, Expected time bounds for selection, 1975). */
+static mtm_status select_near(mtm_exec *x, job *j, int64_t count, const int64_t rank[4], double v[4],
+                              bool *hit, mtm_error *err)
+{
+    const int64_t pieces = (j->rows.count + PIECE - 1) / PIECE;
+    const size_t each = 2 * (sizeof(float) * (ROOM + 16)) + sizeof *j->brackets;
+    mtm_bracket start[2], whole;
+    float sample[SAMPLE];
+    void *memory;
+    mtm_status s;
+
+    const int32_t n = draw_sample(j, sample);
+    *hit = n > SAMPLE / 8;
+    if (!*hit)
+        return MTM_OK;
+    for (int i = 0; i < 2; i++)
+        start[i] = bracket_at(sample, n, (double)rank[2 * i], (double)count);
+    MTM_TRY(mtm_scratch_borrow(x, (size_t)pieces * each, &memory, err));
+    float *found = memory;
+    j->brackets = (mtm_bracket(*)[2])(void *)(found + pieces * 2 * (ROOM + 16));
+    for (int64_t i = 0; i < 2 * pieces;
+         i++, found += ROOM + 16) { /* all of bracket 0, then all of bracket 1 */
+        mtm_bracket *const b = &j->brackets[i % pieces][i / pieces];
+        *b = start[i / pieces], b->found = found, b->room = ROOM;
+    }
+    s = mtm_pool_for(x->pool, j->rows.count, PIECE, fill_brackets, j, x->cancel, err);
+    for (int i = 0; i < 2 && !s && *hit; i++) {
+        *hit = join_brackets(j, pieces, i, &whole);
+        if (*hit)
+            s = ranks_in(x, &whole, rank + 2 * i, v + 2 * i, hit, err);
+    }
+    mtm_scratch_return(x, memory);
+    return s;
+}
+
 /* NumPy's 'linear' method: between the neighbours of rank q/100·(n − 1), and its lerp, which is exact at both ends. */
 static mtm_status percentiles(mtm_exec *x, job *j, const double q[2], mtm_stats *out, mtm_error *err)
 {
-    double part[2], v[4];
+    double part[2], v[4] = {0};
     int64_t rank[4];
+    bool hit = false;
 
     for (int i = 0; i < 2; i++) {
         const double at = q[i] / 100 * (double)(out->count - 1);
@@ -141,7 +269,10 @@ static mtm_status percentiles(mtm_exec *x, job *j, const double q[2], mtm_stats 
         rank[2 * i + 1] = mtm_min_i64(rank[2 * i] + 1, out->count - 1);
         part[i] = at - (double)rank[2 * i];
     }
-    MTM_TRY(select_ranks(x, j, 4, rank, v, err));
+    if (j->as == MTM_F32 && j->rows.count >= 8 * SAMPLE)
+        MTM_TRY(select_near(x, j, out->count, rank, v, &hit, err));
+    if (!hit)
+        MTM_TRY(select_ranks(x, j, 4, rank, v, err));
     for (int i = 0; i < 2; i++) {
         const double a = v[2 * i], b = v[2 * i + 1], t = part[i];
 

@@ -1,0 +1,51 @@
+/* kernel/x86/select_avx512.c: brackets around order statistics, 16 numbers at a time.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <immintrin.h>
+
+#include "kernel/select.h"
+
+enum { NOT_FINITE = 0x99 }; /* vfpclass: quiet and signalling NaN, ±inf */
+
+/* The few numbers of a vector that lie in [lo, hi]. Compressed in a register: to memory the instruction is slow on Zen 4. */
+static inline void take(mtm_bracket *p, __m512 v, __m512 lo, __m512 hi, __mmask16 near)
+{
+    const __mmask16 at_lo = _mm512_mask_cmp_ps_mask(near, v, lo, _CMP_EQ_OQ);
+    const __mmask16 at_hi = _mm512_mask_cmp_ps_mask(near & (__mmask16)~at_lo, v, hi, _CMP_EQ_OQ);
+    const __mmask16 inside = near & (__mmask16) ~(at_lo | at_hi);
+
+    p->at_lo += __builtin_popcount(at_lo), p->at_hi += __builtin_popcount(at_hi);
+    if (p->inside < p->room)
+        _mm512_storeu_ps(p->found + p->inside, _mm512_maskz_compress_ps(inside, v));
+    p->inside += __builtin_popcount(inside);
+}
+
+static void bracket_f32(mtm_bracket b[2], const float *x, const uint8_t *keep, size_t n)
+{
+    const __m512 lo0 = _mm512_set1_ps(b[0].lo), hi0 = _mm512_set1_ps(b[0].hi);
+    const __m512 lo1 = _mm512_set1_ps(b[1].lo), hi1 = _mm512_set1_ps(b[1].hi);
+
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 valid = n - i >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (n - i)) - 1);
+        const __m512 v = _mm512_maskz_loadu_ps(valid, x + i);
+        __mmask16 good = valid & (__mmask16)~_mm512_fpclass_ps_mask(v, NOT_FINITE);
+
+        if (keep) {
+            const __m128i k = _mm_maskz_loadu_epi8(valid, keep + i);
+            good &= _mm_test_epi8_mask(k, k);
+        }
+        const __mmask16 below0 = _mm512_mask_cmp_ps_mask(good, v, lo0, _CMP_LT_OQ);
+        const __mmask16 below1 = _mm512_mask_cmp_ps_mask(good, v, lo1, _CMP_LT_OQ);
+        const __mmask16 near0 = _mm512_mask_cmp_ps_mask(good & (__mmask16)~below0, v, hi0, _CMP_LE_OQ);
+        const __mmask16 near1 = _mm512_mask_cmp_ps_mask(good & (__mmask16)~below1, v, hi1, _CMP_LE_OQ);
+        b[0].below += __builtin_popcount(below0), b[1].below += __builtin_popcount(below1);
+        if (near0)
+            take(&b[0], v, lo0, hi0, near0);
+        if (near1)
+            take(&b[1], v, lo1, hi1, near1);
+    }
+}
+
+void mtm_select_kernels_avx512(mtm_select_kernels *k)
+{
+    k->bracket_f32 = bracket_f32;
+}
