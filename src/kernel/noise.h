@@ -27,7 +27,7 @@ static inline uint32_t noise_word1(const noise_key *k, uint64_t block)
 static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_VECTORS]);
 
 /* Two independent normals from two words each: u1 = 1 − (word >> 8)·2⁻²⁴ in (0, 1], so |z| ≤ 5.77; the angle is
- * reduced exactly, in integers, to the nearest quarter turn. |error| ≤ 2e-7 · max(1, |z|). */
+ * reduced exactly, in integers, to the nearest quarter turn. |error| ≤ 2e-7 · max(1, r). */
 static inline void noise_pair(vu w0, vu w1, vf *z_cos, vf *z_sin)
 {
     const vu one = vu_set1(1);

@@ -53,11 +53,9 @@ const mtm_op mtm_op_gamma = {
     .name = "gamma",
     .doc = "Raise the values, relative to their range, to a power.\n"
            "\n"
-           "((x - min) / (range + 1e-7))^gamma * range + min, as MONAI's AdjustContrast, or sign(x) "
-           "|x|^gamma, as\n"
-           "TorchIO's RandomGamma. Voxels that are not finite are left out of min and range; NaN stays. Any "
-           "shape;\n"
-           "gives float32. Errors: no finite voxel.",
+           "((x - min) / (range + 1e-7))^gamma * range + min, as MONAI's AdjustContrast, or\n"
+           "sign(x) |x|^gamma, as TorchIO's RandomGamma. Voxels that are not finite are left out of min and\n"
+           "range; NaN stays, -Inf becomes min. Any shape; gives float32. Errors: no finite voxel.",
     .kind = MTM_OP_POINTWISE,
     .params = gamma_params,
     .n_params = COUNT(gamma_params),

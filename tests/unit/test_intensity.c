@@ -463,6 +463,54 @@ static void test_threads_and_tiers_do_not_matter(void **state)
     mtm_array_drop(&first[1]);
 }
 
+/* Voxels are numbered through all channels, whatever the strides: two channels are a volume of twice the planes. */
+static void test_noise_counts_through_channels(void **state)
+{
+    fixture *const f = *state;
+    const int64_t tall[3] = {2 * NZ, NY, NX}, split[4] = {2, NZ, NY, NX};
+    const double sigma = 1;
+    const mtm_arg a[] = {number("sigma", &sigma)};
+    mtm_array in = mtm_array_wrap(f->in, MTM_F32, 3, tall), out = mtm_array_wrap(f->out, MTM_F32, 3, tall);
+    float interleaved[2 * N], back[2 * N];
+
+    assert_int_equal(run_arrays(f, &mtm_op_gaussian_noise, a, 1, &in, false, &out), MTM_OK);
+    for (int i = 0; i < 2 * N; i++) /* channels last in memory */
+        interleaved[2 * (i % N) + i / N] = f->in[i];
+    in = mtm_array_wrap(interleaved, MTM_F32, 4, split);
+    in.stride[0] = 4, in.stride[3] = 8, in.stride[2] = 8 * NX, in.stride[1] = 8 * NX * NY;
+    out = mtm_array_wrap(back, MTM_F32, 4, split);
+    assert_int_equal(run_arrays(f, &mtm_op_gaussian_noise, a, 1, &in, true, &out), MTM_OK);
+    assert_memory_equal(back, f->out, sizeof back);
+    assert_memory_not_equal(back, back + N, N * sizeof(float));
+}
+
+/* Any allocation may fail: one clear error, and the next call works. */
+static void test_memory_runs_out(void **state)
+{
+    static const mtm_op *const ops[] = {&mtm_op_scale, &mtm_op_normalize, &mtm_op_clip_percentile};
+    const mtm_array in = mtm_array_wrap(((fixture *)*state)->in, MTM_F32, 3, volume);
+
+    for (int o = 0; o < 3; o++)
+        for (int64_t n = 0, failed = 1; failed; n++) {
+            MTM_AUTO(mtm_exec) x = NULL;
+            fixture f = {0};
+            mtm_array out = {0};
+            mtm_status s;
+
+            assert_int_equal(mtm_exec_new(&x, NULL, NULL, NULL), MTM_OK);
+            f.x = x;
+            mtm_mem_fail_after(n);
+            s = run_arrays(&f, ops[o], NULL, 0, &in, false, &out);
+            mtm_mem_fail_after(-1);
+            failed = s != MTM_OK;
+            if (failed)
+                assert_int_equal(s, MTM_E_NOMEM);
+            assert_true(!failed || !out.data);
+            mtm_array_drop(&out);
+            assert_true(n < 50);
+        }
+}
+
 static void test_into_integers(void **state)
 {
     fixture *const f = *state;
@@ -636,6 +684,8 @@ int main(void)
         TEST(test_channel_wise),
         TEST(test_strides_types_threads_and_place_do_not_matter),
         TEST(test_threads_and_tiers_do_not_matter),
+        TEST(test_noise_counts_through_channels),
+        TEST(test_memory_runs_out),
         TEST(test_into_integers),
         TEST(test_ranges_are_drawn_to_their_ends),
         TEST(test_probability_and_fixed_numbers),

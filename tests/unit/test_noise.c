@@ -154,23 +154,29 @@ static void test_any_cut_gives_the_same(void **state)
     }
 }
 
-/* Every voxel of a few counters against Box–Muller in double precision. */
+/* Every voxel of a few counters against Box–Muller in double precision, below and across 2³² counters. */
 static void test_against_double_precision(void **state)
 {
     enum { BLOCKS = 5000 };
-    MTM_AUTO_MEM float *x = make(99, 1, 0, (size_t)4 * BLOCKS);
+    static const uint64_t begins[] = {0, (UINT64_C(3) << 32) - BLOCKS / 2};
 
-    for (uint32_t b = 0; b < BLOCKS; b++) {
-        const uint32_t counter[4] = {b, 1, 2, 3};
-        uint32_t w[4];
+    for (int k = 0; k < 2; k++) {
+        MTM_AUTO_MEM float *x = make(99, 1, (int64_t)begins[k] * 4, (size_t)4 * BLOCKS);
 
-        mtm_philox(99, counter, w);
-        for (int i = 0; i < 2; i++) {
-            const double u1 = 1 - (w[2 * i] >> 8) * 0x1p-24, angle = (w[2 * i + 1] >> 8) * 0x1p-24 * 2 * M_PI;
-            const double r = sqrt(-2 * log(u1)), bound = 2.5e-7 * fmax(1, r);
+        for (uint32_t i = 0; i < BLOCKS; i++) {
+            const uint64_t b = begins[k] + i;
+            const uint32_t counter[4] = {(uint32_t)b, 1 ^ (uint32_t)(b >> 32) << 16, 2, 3};
+            uint32_t w[4];
 
-            assert_true(fabs(x[4 * b + 2 * i] - r * cos(angle)) <= bound);
-            assert_true(fabs(x[4 * b + 2 * i + 1] - r * sin(angle)) <= bound);
+            mtm_philox(99, counter, w);
+            for (int j = 0; j < 2; j++) {
+                const double u1 = 1 - (w[2 * j] >> 8) * 0x1p-24;
+                const double angle = (w[2 * j + 1] >> 8) * 0x1p-24 * 2 * M_PI;
+                const double r = sqrt(-2 * log(u1)), bound = 2.5e-7 * fmax(1, r);
+
+                assert_true(fabs(x[4 * i + 2 * j] - r * cos(angle)) <= bound);
+                assert_true(fabs(x[4 * i + 2 * j + 1] - r * sin(angle)) <= bound);
+            }
         }
     }
 }
