@@ -117,8 +117,8 @@ void core_items_drop(core_items *g);
 
 typedef struct ChainObject {
     PyObject_HEAD mtm_chain *chain;
-    PyObject *failed; /* the last exception of a Python function in the chain, or NULL */
-    char failed_text[sizeof((mtm_error *)0)->text]; /* what the library was told of it */
+    PyObject *
+        failures; /* list: the last exceptions of Python functions, each with the text that the library was told */
 } ChainObject;
 
 /* As core_raise; an exception of a function in the chain becomes the cause. chain may be NULL. */

@@ -232,12 +232,41 @@ static PyObject *image_stats(PyObject *self, PyObject *unused)
         core_shape_tuple(s.foreground_start, 3), "foreground_size", core_shape_tuple(s.foreground_size, 3));
 }
 
+static PyObject *image_labels(PyObject *self, PyObject *unused)
+{
+    core_state *const st = CORE_STATE(self);
+    mtm_image *const im = ((ImageObject *)self)->image;
+    mtm_label_table *t = NULL;
+    mtm_error err;
+    mtm_status rc;
+
+    if (!core_runtime(st))
+        return NULL;
+    mtm_read_options opt = {.struct_size = sizeof opt, .pool = st->pool, .recycler = st->recycler};
+    Py_BEGIN_ALLOW_THREADS rc = mtm_image_labels_get(im, &opt, &t, &err);
+    Py_END_ALLOW_THREADS if (rc) return core_raise(st, &err);
+    PyObject *const d = PyDict_New();
+    for (int32_t i = 0; d && i < t->n_classes; i++) {
+        PyObject *const k = PyLong_FromLongLong(t->classes[i]), *const v = PyLong_FromLongLong(t->counts[i]);
+        if (k && v)
+            PyDict_SetItem(d, k, v);
+        Py_XDECREF(k);
+        Py_XDECREF(v);
+    }
+    mtm_label_table_free(t);
+    if (!PyErr_Occurred())
+        return d;
+    Py_XDECREF(d);
+    return NULL;
+}
+
 static PyMethodDef image_methods[] = {
     {"info", image_info, METH_NOARGS, "info()\n--\n\nWhat the picture is, as a dict."},
     {"properties", image_properties, METH_NOARGS, "properties()\n--\n\nThe format's own fields."},
     {"problems", image_problems, METH_NOARGS, "problems()\n--\n\nWhat was noticed on opening."},
     {"read", image_read, METH_VARARGS, image_read_doc},
     {"stats", image_stats, METH_NOARGS, "stats()\n--\n\nStatistics of all values."},
+    {"labels", image_labels, METH_NOARGS, "labels()\n--\n\nVoxels per class of a label map."},
     {0}};
 static PyType_Slot image_slots[] = {
     {Py_tp_doc, (void *)"Image(uri, index=None, max_bytes=0)\n--\n\nAn open image."},

@@ -24,6 +24,7 @@ static mtm_status open_sources(mtm_loader *l, mtm_job *j, mtm_error *err)
 
     if (answer == MTM_CACHE_HIT) {
         mtm_cache_open(j->entry, j->sample, item);
+        j->sample->times.cache_hits++;
         return MTM_OK;
     }
     st = mtm_sample_open(j->sample, item, l->index, &l->limits, err);
@@ -228,6 +229,7 @@ static void count_times(mtm_loader *l, mtm_exec *x, mtm_sample *s)
     l->stats.inflate_ns += s->times.read_ns[1];
     l->stats.decode_ns += s->times.read_ns[2];
     l->stats.apply_ns += s->times.apply_ns;
+    l->stats.cache_hits += s->times.cache_hits;
     l->stats.geometry_ns += x->geometry_ns;
     l->stats.intensity_ns += x->intensity_ns;
     s->times = (mtm_sample_times){0};
