@@ -9,7 +9,9 @@ enum {
     LINE_BYTES = 512,      /* of a source line in a tile: whole cache lines, enough of them to prefetch */
     TILE_BYTES = 64 << 10, /* of a transposed tile */
     PIECE = 1 << 16,       /* elements of a task, about */
-    MOST_PIECES = 4096
+    MOST_PIECES = 4096,
+    PREFETCH_ITEMS = 8,  /* rows ahead of the one that is converted: about the latency of memory */
+    PREFETCH_MOST = 1024 /* bytes of a row */
 };
 
 typedef struct piece_sums { /* statistics of one task */
@@ -177,28 +179,76 @@ static bool convert_tile(const job *j, piece_sums *p, char *dst, const char *src
     return good;
 }
 
-/* Items [lo, hi): one task. Items count through the axes like voxels do, the last axis fastest. */
+/* Where an item begins. */
+typedef struct place {
+    const char *src;
+    char *dst;
+    int64_t at[MTM_MAX_DIMS];
+} place;
+
+/* Items count through the axes like voxels do, the last axis fastest. */
+static place place_of(const job *j, int64_t item)
+{
+    place p = {.src = j->src, .dst = j->dst};
+
+    for (int32_t i = j->ndim - 1; i >= 0; i--) {
+        const int64_t n = items_along(j, i);
+
+        p.at[i] = item % n * j->step[i];
+        p.src += p.at[i] * j->src_stride[i], p.dst += p.at[i] * j->dst_stride[i];
+        item /= n;
+    }
+    return p;
+}
+
+/* The next item, without a division: for short rows those would cost more than the conversion. After the last item, the
+ * first. */
+static void place_next(const job *j, place *p)
+{
+    for (int32_t i = j->ndim - 1; i >= 0; i--) {
+        p->at[i] += j->step[i];
+        p->src += j->step[i] * j->src_stride[i], p->dst += j->step[i] * j->dst_stride[i];
+        if (p->at[i] < j->shape[i])
+            return;
+        p->src -= p->at[i] * j->src_stride[i], p->dst -= p->at[i] * j->dst_stride[i];
+        p->at[i] = 0;
+    }
+}
+
+/* Bytes of a contiguous source row that is worth asking for early; 0: the hardware sees the stream by itself. */
+static int64_t prefetch_bytes(const job *j)
+{
+    const int32_t last = j->ndim - 1;
+    const int64_t bytes = mtm_min_i64(j->step[last], j->shape[last]) * j->src_size;
+    const bool rows = j->across < 0 && j->src_stride[last] == j->src_size;
+
+    return rows && bytes <= PREFETCH_MOST ? bytes : 0;
+}
+
+/* Items [lo, hi): one task. */
 static void work(void *arg, int64_t lo, int64_t hi)
 {
     job *const j = arg;
     const int32_t last = j->ndim - 1;
+    const int64_t prefetch = hi - lo > PREFETCH_ITEMS ? prefetch_bytes(j) : 0;
     piece_sums *const p = j->sums ? &j->sums[lo / j->grain] : NULL;
+    place now = place_of(j, lo), ahead = now;
     bool good = true;
 
-    for (int64_t item = lo; item < hi; item++) {
-        int64_t extent[MTM_MAX_DIMS], rest = item;
-        const char *src = j->src;
-        char *dst = j->dst;
-
-        for (int32_t i = last; i >= 0; i--) {
-            const int64_t n = items_along(j, i), at = rest % n * j->step[i];
-
-            rest /= n;
-            extent[i] = mtm_min_i64(j->step[i], j->shape[i] - at);
-            src += at * j->src_stride[i], dst += at * j->dst_stride[i];
-        }
-        good &= j->across < 0 ? convert_rows(j, p, dst, src, extent[last])
-                              : convert_tile(j, p, dst, src, extent[j->across], extent[last]);
+    for (int i = 0; i < PREFETCH_ITEMS && prefetch; i++)
+        place_next(j, &ahead);
+    for (int64_t item = lo; item < hi; item++, place_next(j, &now)) {
+        for (int64_t b = 0; b < prefetch; b += 64)
+            __builtin_prefetch(ahead.src + b);
+        if (prefetch)
+            place_next(j, &ahead);
+        if (j->across < 0)
+            good &= convert_rows(j, p, now.dst, now.src,
+                                 mtm_min_i64(j->step[last], j->shape[last] - now.at[last]));
+        else
+            good &= convert_tile(j, p, now.dst, now.src,
+                                 mtm_min_i64(j->step[j->across], j->shape[j->across] - now.at[j->across]),
+                                 mtm_min_i64(j->step[last], j->shape[last] - now.at[last]));
     }
     if (!good)
         atomic_store_explicit(&j->nan, true, memory_order_relaxed);
