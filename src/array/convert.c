@@ -134,16 +134,22 @@ static void add_stats(const job *j, piece_sums *p, const void *x, size_t n)
     }
 }
 
+/* Files and foreign arrays put numbers at any byte; the kernels want each aligned to its size. */
+static bool loose(const void *p, int64_t stride, int64_t size, size_t n)
+{
+    return (stride != size && n > 1) || (uintptr_t)p % (uintptr_t)size;
+}
+
 /* n elements, at any strides, n ≤ CHUNK. */
 static bool convert_chunk(const job *j, piece_sums *p, char *dst, int64_t dst_stride, const char *src,
                           int64_t src_stride, size_t n)
 {
     _Alignas(64) uint64_t in[CHUNK], out[CHUNK];
-    const bool scattered = dst_stride != j->dst_size && n > 1;
+    const bool scattered = loose(dst, dst_stride, j->dst_size, n);
     void *const to = scattered ? (void *)out : dst;
     bool good;
 
-    if (src_stride != j->src_size && n > 1) {
+    if (loose(src, src_stride, j->src_size, n)) {
         j->k->gather[mtm_convert_log2(j->c.src)](in, src, (ptrdiff_t)src_stride, n);
         src = (const char *)in;
     }

@@ -36,7 +36,7 @@ const void *mtm_rows_fetch(const mtm_rows *r, int64_t first, int64_t n, mtm_dtyp
 
         for (int64_t i = r->ndim - 2, rest = first / row; i >= 0; rest /= r->shape[i--])
             p += rest % r->shape[i] * r->stride[i];
-        if (step != size && m > 1) {
+        if ((step != size && m > 1) || (uintptr_t)p % (uintptr_t)size) { /* not where kernels want it */
             r->k->gather[mtm_convert_log2(r->dtype)](packed, p, (ptrdiff_t)step, (size_t)m);
             p = (const char *)packed;
         } else if (m == n && d == (char *)stage && as == r->dtype) {

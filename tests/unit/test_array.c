@@ -315,6 +315,28 @@ static void test_convert_swapped(void **state)
     }
 }
 
+/* Numbers at odd addresses, as in files and packed records. */
+static void test_convert_unaligned(void **state)
+{
+    static char in[VOXELS * 8 + 1], out[VOXELS * 8 + 1];
+    static float want[VOXELS];
+    static int32_t values[VOXELS];
+    mtm_error err = {0};
+    mtm_array a = layout(values, MTM_I32, 0), plain = layout(want, MTM_F32, 0);
+
+    for (int32_t i = 0; i < VOXELS; i++)
+        values[i] = i * 77;
+    memcpy(in + 1, values, sizeof values);
+    for (int how = 0; how < 12; how++) {
+        mtm_array src = layout(in + 1, MTM_I32, how), dst = layout(out + 1, MTM_F32, how / 6);
+
+        a = layout(values, MTM_I32, how), plain = layout(want, MTM_F32, how / 6);
+        assert_ok(mtm_array_convert(&dst, &src, 3, 1, NULL, &err));
+        assert_ok(mtm_array_convert(&plain, &a, 3, 1, NULL, &err));
+        assert_memory_equal(out + 1, want, sizeof want);
+    }
+}
+
 static void test_convert_large(void **state)
 {
     const int64_t shape[3] = {70, 90, 110}, n = 70 * 90 * 110;
@@ -400,8 +422,8 @@ int main(void)
         cmocka_unit_test(test_dtypes),          cmocka_unit_test(test_new),
         cmocka_unit_test(test_order),           cmocka_unit_test(test_crop),
         cmocka_unit_test(test_dlpack),          cmocka_unit_test(test_convert),
-        cmocka_unit_test(test_convert_swapped), cmocka_unit_test(test_convert_large),
-        cmocka_unit_test(test_convert_errors),
+        cmocka_unit_test(test_convert_swapped), cmocka_unit_test(test_convert_unaligned),
+        cmocka_unit_test(test_convert_large),   cmocka_unit_test(test_convert_errors),
     };
 
     return cmocka_run_group_tests_name("array", tests, NULL, NULL);

@@ -53,7 +53,7 @@ static inline void block_8(char *d, ptrdiff_t ds, const char *s, ptrdiff_t ss)
 
         for (int i = 0; i < 4; i++, d += 2 * ds) {
             _mm_storel_epi64((__m128i *)d, out[i]);
-            _mm_storeh_pd((double *)(void *)(d + ds), _mm_castsi128_pd(out[i]));
+            _mm_storel_epi64((__m128i *)(d + ds), _mm_unpackhi_epi64(out[i], out[i]));
         }
     }
 }

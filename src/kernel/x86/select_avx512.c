@@ -23,6 +23,7 @@ static void bracket_f32(mtm_bracket b[2], const float *x, const uint8_t *keep, s
 {
     const __m512 lo0 = _mm512_set1_ps(b[0].lo), hi0 = _mm512_set1_ps(b[0].hi);
     const __m512 lo1 = _mm512_set1_ps(b[1].lo), hi1 = _mm512_set1_ps(b[1].hi);
+    mtm_bracket b0 = b[0], b1 = b[1]; /* counters in registers */
 
     for (size_t i = 0; i < n; i += 16) {
         const __mmask16 valid = n - i >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (n - i)) - 1);
@@ -37,12 +38,13 @@ static void bracket_f32(mtm_bracket b[2], const float *x, const uint8_t *keep, s
         const __mmask16 below1 = _mm512_mask_cmp_ps_mask(good, v, lo1, _CMP_LT_OQ);
         const __mmask16 near0 = _mm512_mask_cmp_ps_mask(good & (__mmask16)~below0, v, hi0, _CMP_LE_OQ);
         const __mmask16 near1 = _mm512_mask_cmp_ps_mask(good & (__mmask16)~below1, v, hi1, _CMP_LE_OQ);
-        b[0].below += __builtin_popcount(below0), b[1].below += __builtin_popcount(below1);
+        b0.below += __builtin_popcount(below0), b1.below += __builtin_popcount(below1);
         if (near0)
-            take(&b[0], v, lo0, hi0, near0);
+            take(&b0, v, lo0, hi0, near0);
         if (near1)
-            take(&b[1], v, lo1, hi1, near1);
+            take(&b1, v, lo1, hi1, near1);
     }
+    b[0] = b0, b[1] = b1;
 }
 
 void mtm_select_kernels_avx512(mtm_select_kernels *k)
