@@ -80,9 +80,23 @@ void mtm_moments_store(mtm_stats *out, const mtm_moments *all, const mtm_moments
 MOMENTS(moments_f32, float)
 MOMENTS(moments_f64, double)
 
+static void range_f32(mtm_moments *m, const float *x, size_t n)
+{
+    float lo = INFINITY, hi = -INFINITY;
+    int64_t count = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (isfinite(x[i])) {
+            lo = x[i] < lo ? x[i] : lo, hi = x[i] > hi ? x[i] : hi;
+            count++;
+        }
+    m->count += count, m->non_finite += (int64_t)n - count;
+    m->min = fmin(m->min, (double)lo), m->max = fmax(m->max, (double)hi);
+}
+
 void mtm_stats_kernels_init(mtm_stats_kernels *k, unsigned cpu)
 {
-    *k = (mtm_stats_kernels){.moments_f32 = moments_f32, .moments_f64 = moments_f64};
+    *k = (mtm_stats_kernels){.moments_f32 = moments_f32, .moments_f64 = moments_f64, .range_f32 = range_f32};
 #if defined(__x86_64__)
     if (!(cpu & MTM_CPU_AVX2))
         return;

@@ -19,7 +19,8 @@ typedef struct job {
     const mtm_kernels *k;
     mtm_rows rows, mask;
     bool masked, nonzero;
-    mtm_dtype as; /* MTM_F32 where it holds every value, else MTM_F64 */
+    bool only_range; /* of float32, unmasked: neither mean nor deviation is wanted */
+    mtm_dtype as;    /* MTM_F32 where it holds every value, else MTM_F64 */
     piece_sums *sums;
     const mtm_select *select;
     atomic_llong (*counts)[MTM_SELECT_BINS];
@@ -56,7 +57,9 @@ static void add_moments(void *arg, int64_t lo, int64_t hi)
     for (int64_t at = lo; at < hi; at += MTM_ROWS_BLOCK) {
         const size_t n = fetch(j, &b, at, hi);
 
-        if (j->as == MTM_F32) {
+        if (j->only_range) {
+            k->range_f32(&p->all, b.x, n);
+        } else if (j->as == MTM_F32) {
             k->moments_f32(&p->all, b.x, b.keep, false, n);
             if (j->nonzero)
                 k->moments_f32(&p->nonzero, b.x, b.keep, true, n);
@@ -297,6 +300,7 @@ static mtm_status stats_of(mtm_exec *x, const mtm_array *part, const mtm_array *
         if (mtm_dtype_size(mask->dtype) == 1)
             j.mask.dtype = MTM_BOOL; /* any byte but 0 keeps: nothing to convert */
     }
+    j.only_range = j.as == MTM_F32 && !mask && !(r->flags & (MTM_STAT_MOMENTS | MTM_STAT_NONZERO));
     *out = (mtm_stats){0};
     if (j.rows.count == 0)
         return MTM_OK;

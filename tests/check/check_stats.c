@@ -112,8 +112,27 @@ static void check_bracket(mtm_check *c)
                     c->now.select.bracket_f32(b, v.f32, NULL, 4096));
 }
 
+static void check_range(mtm_check *c)
+{
+    for (int i = 0; i < MTM_CHECK_SIZES; i++) {
+        const size_t n = mtm_check_size(c, i);
+        float *const x = mtm_check_alloc(c, n * sizeof *x, sizeof *x);
+        mtm_moments a = mtm_moments_none(), b = a;
+
+        mtm_check_fill_f32(c, x, n, -100, 100, i % 2);
+        c->ref.stats.range_f32(&a, x, n), c->now.stats.range_f32(&b, x, n);
+        mtm_check_i64(c, "count", a.count, b.count);
+        mtm_check_i64(c, "non_finite", a.non_finite, b.non_finite);
+        mtm_check_f64(c, "min", &a.min, &b.min, 1, 0, 0);
+        mtm_check_f64(c, "max", &a.max, &b.max, 1, 0, 0);
+        mtm_check_case_end(c);
+    }
+}
+
 void check_stats(mtm_check *c)
 {
+    if (mtm_check_kernel(c, "range float32", c->ref.stats.range_f32, c->now.stats.range_f32))
+        check_range(c);
     if (mtm_check_kernel(c, "moments float32", c->ref.stats.moments_f32, c->now.stats.moments_f32))
         check_moments(c, false);
     if (mtm_check_kernel(c, "moments float64", c->ref.stats.moments_f64, c->now.stats.moments_f64))

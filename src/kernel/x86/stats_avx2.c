@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
 #include "kernel/stats.h"
 
@@ -89,7 +90,31 @@ static void moments_f32(mtm_moments *m, const float *x, const uint8_t *keep, boo
         sum_f32(m, x + i, NULL, false, n - i);
 }
 
+static void range_f32(mtm_moments *m, const float *x, size_t n)
+{
+    const __m256 inf = _mm256_set1_ps(INFINITY), less = _mm256_set1_ps(-INFINITY),
+                 sign = _mm256_set1_ps(-0.0f);
+    __m256 lo = inf, hi = less;
+    float some[8] = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN}, low[8], high[8];
+    int64_t count = 0;
+
+    for (size_t i = 0; i < n; i += 8) {
+        if (n - i < 8)
+            memcpy(some, x + i, (n - i) * sizeof *x);
+        const __m256 v = _mm256_loadu_ps(n - i < 8 ? some : x + i);
+        const __m256 good = _mm256_cmp_ps(_mm256_andnot_ps(sign, v), inf, _CMP_LT_OQ);
+
+        lo = _mm256_min_ps(lo, _mm256_blendv_ps(inf, v, good));
+        hi = _mm256_max_ps(hi, _mm256_blendv_ps(less, v, good));
+        count += __builtin_popcount((unsigned)_mm256_movemask_ps(good));
+    }
+    _mm256_storeu_ps(low, lo), _mm256_storeu_ps(high, hi);
+    for (int i = 0; i < 8; i++)
+        m->min = fmin(m->min, (double)low[i]), m->max = fmax(m->max, (double)high[i]);
+    m->count += count, m->non_finite += (int64_t)n - count;
+}
+
 void mtm_stats_kernels_avx2(mtm_stats_kernels *k)
 {
-    k->moments_f32 = moments_f32;
+    k->moments_f32 = moments_f32, k->range_f32 = range_f32;
 }

@@ -123,7 +123,26 @@ static void moments_f64(mtm_moments *m, const double *x, const uint8_t *keep, bo
     m->min = fmin(m->min, _mm512_reduce_min_pd(lo)), m->max = fmax(m->max, _mm512_reduce_max_pd(hi));
 }
 
+static void range_f32(mtm_moments *m, const float *x, size_t n)
+{
+    __m512 lo = _mm512_set1_ps(INFINITY), hi = _mm512_set1_ps(-INFINITY);
+    int64_t count = 0;
+
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 valid = n - i >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (n - i)) - 1);
+        const __m512 v = _mm512_maskz_loadu_ps(valid, x + i);
+        const __mmask16 good = valid & (__mmask16)~_mm512_fpclass_ps_mask(v, NOT_FINITE);
+
+        lo = _mm512_mask_min_ps(lo, good, lo, v), hi = _mm512_mask_max_ps(hi, good, hi, v);
+        count += __builtin_popcount(good);
+    }
+    m->count += count, m->non_finite += (int64_t)n - count;
+    m->min = fmin(m->min, (double)_mm512_reduce_min_ps(lo));
+    m->max = fmax(m->max, (double)_mm512_reduce_max_ps(hi));
+}
+
 void mtm_stats_kernels_avx512(mtm_stats_kernels *k)
 {
     k->moments_f32 = moments_f32, k->moments_f64 = moments_f64;
+    k->range_f32 = range_f32;
 }
