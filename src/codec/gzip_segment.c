@@ -30,6 +30,7 @@ typedef struct range_read {
     size_t first;    /* segment */
     mtm_gzip_sink sink;
     void *user;
+    uint8_t *dst; /* instead of a sink: where output byte lo goes; NULL: none */
     mtm_recycler *recycler;
     atomic_bool failed;
     pthread_mutex_t lock; /* guards status and error; no other lock is taken under it */
@@ -40,10 +41,11 @@ typedef struct range_read {
 /* What one segment needs: parts of one buffer. */
 typedef struct work {
     inflater *d;
-    uint8_t *in, *out; /* out: the window, then the segment's output */
-    uint64_t want;     /* output bytes needed of the segment, whole grains or all */
-    uint64_t room;     /* output bytes that fit: want and TAIL_SLACK, or all */
-    uint64_t comp;     /* compressed bytes, the last one perhaps shared with the next segment */
+    uint8_t *in, *out;     /* out: the window, then the segment's output */
+    const uint8_t *window; /* where it is known already; NULL: to be unpacked */
+    uint64_t want;         /* output bytes needed of the segment, whole grains or all */
+    uint64_t room;         /* output bytes that fit: want and TAIL_SLACK, or all */
+    uint64_t comp;         /* compressed bytes, the last one perhaps shared with the next segment */
 } work;
 
 /* Appends `count` bits of `value`, least significant first (RFC 1951 3.1.1). Bytes from p on begin as zero. */
@@ -114,7 +116,10 @@ static mtm_status make_stream(size_t *n, const work *w, const range_read *r, con
     if (s->has_window) {
         memcpy(p, (const uint8_t[]){0, 0x00, 0x80, 0xff, 0x7f},
                STORED_HEADER); /* LEN 32768 and its complement */
-        MTM_TRY(unpack_window(p + STORED_HEADER, w, r->p, s, err));
+        if (w->window)
+            memcpy(p + STORED_HEADER, w->window, MTM_GZIP_WINDOW);
+        else
+            MTM_TRY(unpack_window(p + STORED_HEADER, w, r->p, s, err));
         p += STORED_HEADER + MTM_GZIP_WINDOW;
         p += put_shift(p, s->in_bit);
     } else {
@@ -197,30 +202,51 @@ static mtm_status inflate_plain(work *w, const range_read *r, const gzip_segment
     return MTM_OK;
 }
 
+/* Whether the segment may be inflated straight into the destination: all of it is wanted, and its window is there, written
+ * by the present thread, since the stream writes it once more. begun: output byte from which on that is so. */
+static bool fits_dst(const range_read *r, const gzip_segment *s, uint64_t begun)
+{
+    const uint64_t from = begun > r->lo ? begun : r->lo;
+
+    return r->dst && s->out >= r->lo && s->size_bytes <= r->hi - s->out &&
+           (!s->has_window || (s->out >= from && s->out - from >= MTM_GZIP_WINDOW));
+}
+
 /* Sizes the work, and takes one buffer for it. */
-static mtm_status work_open(work *w, mtm_buffer **b, const range_read *r, const gzip_segment *s,
+static mtm_status work_open(work *w, mtm_buffer **b, const range_read *r, const gzip_segment *s, bool direct,
                             mtm_error *err)
 {
-    const uint64_t need =
-        r->hi - s->out < s->size_bytes ? gzip_grains(r->hi - s->out) * MTM_GZIP_GRAIN : s->size_bytes;
+    const uint64_t wanted = r->hi - s->out < s->size_bytes ? r->hi - s->out : s->size_bytes;
+    const uint64_t grains = gzip_grains(wanted) * MTM_GZIP_GRAIN;
     uint64_t in_room, bytes;
 
-    w->want = need < s->size_bytes ? need : s->size_bytes;
+    w->want = grains < s->size_bytes ? grains : s->size_bytes;
     w->room = s->size_bytes - w->want < TAIL_SLACK ? s->size_bytes : w->want + TAIL_SLACK;
     w->comp = s->in_end - s->in + (s->end_bit != 0);
     in_room = (PREFIX + w->comp + SUFFIX + 63) & ~(uint64_t)63;
-    bytes = in_room + MTM_GZIP_WINDOW + w->room;
+    bytes = in_room + (direct ? 0 : MTM_GZIP_WINDOW + w->room);
     bytes = (bytes + SCRATCH_STEP - 1) & ~(uint64_t)(SCRATCH_STEP - 1);
     MTM_TRY(mtm_recycler_get(b, r->recycler, bytes, err));
     w->in = mtm_buffer_data(*b);
-    w->out = w->in + in_room;
+    w->out = direct ? r->dst + (s->out - r->lo) - MTM_GZIP_WINDOW : w->in + in_room;
+    w->window = direct ? w->out : NULL;
     return MTM_OK;
 }
 
-static mtm_status read_segment(const range_read *r, const gzip_segment *s, mtm_error *err)
+static mtm_status deliver(const range_read *r, const work *w, const gzip_segment *s, mtm_error *err)
 {
     const uint64_t lo = r->lo > s->out ? r->lo : s->out;
     const uint64_t hi = r->hi < s->out + s->size_bytes ? r->hi : s->out + s->size_bytes;
+    const uint8_t *const bytes = w->out + MTM_GZIP_WINDOW + (lo - s->out);
+
+    if (!r->dst)
+        return r->sink(r->user, bytes, lo, (size_t)(hi - lo), err);
+    memcpy(r->dst + (lo - r->lo), bytes, (size_t)(hi - lo));
+    return MTM_OK;
+}
+
+static mtm_status read_segment(const range_read *r, const gzip_segment *s, bool direct, mtm_error *err)
+{
     MTM_AUTO(inflater) d = libdeflate_alloc_decompressor(); /* 12 KiB; nothing beside what a segment costs */
     MTM_AUTO(mtm_buffer) b = NULL;
     work w = {.d = d};
@@ -228,11 +254,14 @@ static mtm_status read_segment(const range_read *r, const gzip_segment *s, mtm_e
 
     if (!d)
         return MTM_NOMEM(err);
-    MTM_TRY(work_open(&w, &b, r, s, err));
+    MTM_TRY(work_open(&w, &b, r, s, direct, err));
     MTM_TRY(make_stream(&n, &w, r, s, err));
-    if (!inflate_fast(&w, r, s, n))
-        MTM_TRY(inflate_plain(&w, r, s, err));
-    return r->sink(r->user, w.out + MTM_GZIP_WINDOW + (lo - s->out), lo, (size_t)(hi - lo), err);
+    if (inflate_fast(&w, r, s, n))
+        return direct ? MTM_OK : deliver(r, &w, s, err);
+    if (direct)
+        return read_segment(r, s, false, err);
+    MTM_TRY(inflate_plain(&w, r, s, err));
+    return deliver(r, &w, s, err);
 }
 
 static void read_segments(void *arg, int64_t from, int64_t to)
@@ -240,8 +269,10 @@ static void read_segments(void *arg, int64_t from, int64_t to)
     range_read *const r = arg;
 
     for (int64_t i = from; i < to; i++) {
+        const gzip_segment *const s = &r->p->segment[r->first + (size_t)i];
         mtm_error err = {0};
-        const mtm_status st = read_segment(r, &r->p->segment[r->first + (size_t)i], &err);
+        const mtm_status st =
+            read_segment(r, s, fits_dst(r, s, r->p->segment[r->first + (size_t)from].out), &err);
 
         if (st == MTM_OK)
             continue;
@@ -270,59 +301,53 @@ static size_t find_segment(const mtm_gzip_points *p, uint64_t at)
     return lo;
 }
 
-mtm_status mtm_gzip_read(const mtm_gzip_points *p, const mtm_gzip_bytes *src, uint64_t offset,
-                         uint64_t size_bytes, mtm_gzip_sink sink, void *user, mtm_pool *pool,
-                         mtm_recycler *recycler, mtm_error *err)
+/* Fills in where the range lies, and runs it. Neighbouring segments are best read by one thread, many pieces share out
+ * well: about eight a thread. */
+static mtm_status read_range(range_read *r, uint64_t offset, uint64_t size_bytes, mtm_pool *pool,
+                             mtm_error *err)
 {
-    range_read r = {.p = p,
-                    .src = src,
-                    .lo = offset,
-                    .hi = offset + size_bytes,
-                    .sink = sink,
-                    .user = user,
-                    .recycler = recycler};
+    const mtm_gzip_points *const p = r->p;
+    int64_t n;
     mtm_status st;
 
     if (offset > p->output_bytes || size_bytes > p->output_bytes - offset)
         return mtm_fail(err, MTM_E_INVAL, -1, "%" PRIu64 " bytes from %" PRIu64 " wanted of %" PRIu64,
                         size_bytes, offset, p->output_bytes);
-    if (src->size_bytes != p->input_bytes)
+    if (r->src->size_bytes != p->input_bytes)
         return mtm_fail(err, MTM_E_CONFLICT, -1,
                         "the access points belong to a file of %" PRIu64 " bytes, this one has %" PRIu64,
-                        p->input_bytes, src->size_bytes);
+                        p->input_bytes, r->src->size_bytes);
     if (!size_bytes)
         return MTM_OK;
-    atomic_init(&r.failed, false);
-    pthread_mutex_init(&r.lock, NULL);
-    r.first = find_segment(p, offset);
-    st = mtm_pool_for(pool, (int64_t)(find_segment(p, r.hi - 1) - r.first + 1), 1, read_segments, &r,
-                      &r.failed, err);
-    pthread_mutex_destroy(&r.lock);
-    if (r.status == MTM_OK)
+    r->lo = offset, r->hi = offset + size_bytes;
+    r->first = find_segment(p, offset);
+    n = (int64_t)(find_segment(p, r->hi - 1) - r->first + 1);
+    atomic_init(&r->failed, false);
+    pthread_mutex_init(&r->lock, NULL);
+    st =
+        mtm_pool_for(pool, n, pool ? n / (8 * mtm_pool_threads(pool)) : n, read_segments, r, &r->failed, err);
+    pthread_mutex_destroy(&r->lock);
+    if (r->status == MTM_OK)
         return st;
     if (err)
-        *err = r.error;
-    return r.status;
+        *err = r->error;
+    return r->status;
 }
 
-typedef struct copy_to {
-    uint8_t *dst;
-    uint64_t offset;
-} copy_to;
-
-static mtm_status copy_sink(void *user, const uint8_t *bytes, uint64_t offset, size_t n, mtm_error *err)
+mtm_status mtm_gzip_read(const mtm_gzip_points *p, const mtm_gzip_bytes *src, uint64_t offset,
+                         uint64_t size_bytes, mtm_gzip_sink sink, void *user, mtm_pool *pool,
+                         mtm_recycler *recycler, mtm_error *err)
 {
-    const copy_to *const to = user;
+    range_read r = {.p = p, .src = src, .sink = sink, .user = user, .recycler = recycler};
 
-    memcpy(to->dst + (offset - to->offset), bytes, n);
-    return MTM_OK;
+    return read_range(&r, offset, size_bytes, pool, err);
 }
 
 mtm_status mtm_gzip_read_range(void *dst, const mtm_gzip_points *p, const mtm_gzip_bytes *src,
                                uint64_t offset, uint64_t size_bytes, mtm_pool *pool, mtm_recycler *recycler,
                                mtm_error *err)
 {
-    copy_to to = {dst, offset};
+    range_read r = {.p = p, .src = src, .dst = dst, .recycler = recycler};
 
-    return mtm_gzip_read(p, src, offset, size_bytes, copy_sink, &to, pool, recycler, err);
+    return read_range(&r, offset, size_bytes, pool, err);
 }
