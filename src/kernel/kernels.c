@@ -12,4 +12,5 @@ void mtm_kernels_init(mtm_kernels *k, unsigned cpu)
     mtm_warp_kernels_init(&k->warp, cpu);
     mtm_resample_kernels_init(&k->resample, cpu);
     mtm_convolve_kernels_init(&k->convolve, cpu);
+    mtm_copy_kernels_init(&k->copy, cpu);
 }

@@ -5,6 +5,7 @@
 
 #include "kernel/convert.h"
 #include "kernel/convolve.h"
+#include "kernel/copy.h"
 #include "kernel/label.h"
 #include "kernel/pointwise.h"
 #include "kernel/select.h"
@@ -21,6 +22,7 @@ typedef struct mtm_kernels {
     mtm_stats_kernels stats;
     mtm_resample_kernels resample;
     mtm_convolve_kernels convolve;
+    mtm_copy_kernels copy;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);
