@@ -33,7 +33,7 @@ from .loader import Batch, Loader
 
 __version__ = _core.__version__
 
-_lazy = ("items", "torch")
+_lazy = ("items", "report", "torch")
 
 
 def _add_operator_classes(names):
@@ -74,6 +74,7 @@ __all__ = [
     "items",
     "open",
     "ops",
+    "report",
     "set_threads",
     "torch",
     "write",
@@ -81,7 +82,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    # `torch` imports PyTorch, `items` the csv and json modules: only when asked for.
+    # `torch` imports PyTorch, the others modules of the standard library: only when asked for.
     if name in _lazy:
         import importlib
 

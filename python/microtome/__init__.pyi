@@ -2,6 +2,7 @@
 
 from . import items as items
 from . import ops as ops
+from . import report as report
 from . import torch as torch
 from ._core import (
     Array as Array,
