@@ -36,7 +36,7 @@ static void affine_base(const nifti_header *h, double a[16], const char **proble
     zooms(h, z, problem);
     z[0] = -z[0];
     for (int i = 0; i < 3; i++) {
-        const bool there = i < h->dim[0];
+        const bool there = i < h->dim[0] || h->version == NIFTI_ANALYZE; /* SPM99 asks no dim[0] */
 
         origin = origin || h->origin[i];
         centre[i] = there ? (double)(h->dim[i + 1] - 1) / 2 : 0;
