@@ -1,0 +1,399 @@
+/* tests/unit/test_geometry.c: the algebra of geometric maps, gathering by parts, threads, failures, random draws. What the
+ * operators compute is held against SciPy and others in tests/py/test_spatial.py.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <math.h>
+
+#include "kernel/pointwise.h"
+#include "op/exec.h"
+#include "op/ops.h"
+#include "op/spatial.h"
+
+enum { NZ = 5, NY = 7, NX = 11, VOXELS = NZ * NY * NX, ROOM = 4096 };
+
+static mtm_error err;
+
+static mtm_spec spec_of(const int64_t size[3])
+{
+    mtm_spec s = {.dtype = MTM_F32, .spatial = 3, .channels = 1};
+
+    memcpy(s.size, size, sizeof s.size);
+    return s;
+}
+
+/* The geometry of an operator with arguments as text: name, value, name, value, … NULL. */
+static mtm_geometry make(const int64_t size[3], const char *op, const char *const *given)
+{
+    const mtm_op *const o = mtm_op_find(op);
+    const mtm_spec spec = spec_of(size);
+    uint64_t args[256];
+    mtm_arg list[8];
+    mtm_geometry g;
+    int n = 0;
+
+    for (; given[2 * n]; n++)
+        list[n] = (mtm_arg){.name = given[2 * n], .kind = MTM_ARG_TEXT, .text = given[2 * n + 1]};
+    assert_true(o->args_bytes <= sizeof args);
+    assert_ok(mtm_op_args(o, args, list, n, &err));
+    assert_ok(o->geometry(args, &spec, &g, &err));
+    return g;
+}
+#define MAKE(size, op, ...) make(size, op, (const char *const[]){__VA_ARGS__, NULL})
+
+static const int64_t shape[3] = {NZ, NY, NX};
+
+static void fill(float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] = (float)((i * 7919) % 1009) / 64;
+}
+
+static int64_t voxels_of(const mtm_geometry *g)
+{
+    return g->out_size[0] * g->out_size[1] * g->out_size[2];
+}
+
+static void gather(mtm_exec *x, const mtm_geometry *g, const float *in, float *out)
+{
+    const int64_t in_shape[4] = {1, g->in_size[0], g->in_size[1], g->in_size[2]}, origin[3] = {0};
+    const int64_t out_shape[4] = {1, g->out_size[0], g->out_size[1], g->out_size[2]};
+    const mtm_array a = mtm_array_wrap((void *)(uintptr_t)in, MTM_F32, 4, in_shape);
+    mtm_array b = mtm_array_wrap(out, MTM_F32, 4, out_shape);
+
+    assert_true(voxels_of(g) <= ROOM);
+    assert_ok(mtm_geometry_run(x, g, &a, origin, false, NULL, &b, &err));
+}
+
+/* first, then second, fused and one after the other: the same within `most`. */
+static void assert_fuses(const mtm_geometry *first, const mtm_geometry *second, float most)
+{
+    MTM_AUTO(mtm_exec) x = NULL;
+    float in[VOXELS], mid[ROOM], chained[ROOM], fused[ROOM];
+    mtm_geometry g = *first;
+
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    fill(in, VOXELS);
+    gather(x, first, in, mid);
+    gather(x, second, mid, chained);
+    assert_true(mtm_geometry_fuse(&g, second));
+    gather(x, &g, in, fused);
+    for (int64_t i = 0; i < voxels_of(&g); i++)
+        if (!(fabsf(chained[i] - fused[i]) <= most))
+            fail_msg("voxel %lld: %g in two gathers, %g in one", (long long)i, chained[i], fused[i]);
+}
+
+static void test_views_fuse_exactly(void **state)
+{
+    const mtm_geometry flip = MAKE(shape, "flip", "axis", "(0, 2)");
+    const mtm_geometry turn = MAKE(flip.out_size, "rot90", "k", "3", "axes", "(0, 1)");
+    const mtm_geometry crop = MAKE(turn.out_size, "crop", "start", "(1, 0, 2)", "size", "(5, 4, 6)");
+    const mtm_geometry pad =
+        MAKE(crop.out_size, "pad", "before", "3", "after", "(1, 2, 0)", "border", "mirror");
+    const mtm_geometry again = MAKE(pad.out_size, "flip", "axis", "1");
+    mtm_geometry g = flip;
+
+    assert_fuses(&flip, &turn, 0);
+    assert_true(mtm_geometry_fuse(&g, &turn));
+    assert_fuses(&g, &crop, 0);
+    assert_true(mtm_geometry_fuse(&g, &crop));
+    assert_fuses(&g, &pad, 0);
+    assert_true(mtm_geometry_fuse(&g, &pad));
+    assert_fuses(&g, &again, 0);
+    assert_int_equal(g.kind, MTM_GEOMETRY_VIEW);
+}
+
+static void test_crop_then_affine_borders_at_the_crop(void **state)
+{
+    static const char *const borders[] = {"edge", "reflect", "mirror", "wrap", "constant"};
+    static const char *const interps[] = {"nearest", "linear", "cubic"};
+    const mtm_geometry crop = MAKE(shape, "crop", "start", "(1, 2, 3)", "size", "(3, 4, 6)");
+
+    for (int b = 0; b < 5; b++)
+        for (int i = 0; i < 3; i++) {
+            const mtm_geometry turn = MAKE(
+                crop.out_size, "affine", "matrix",
+                "(.9013, -.4127, .1059, 1.337, .3541, .8119, .2083, -.7219, .0571, -.2111, 1.1093, .4177)",
+                "interp", interps[i], "border", borders[b], "value", "3");
+            assert_fuses(&crop, &turn, 2e-5f * 16);
+        }
+}
+
+static void test_views_around_interpolation(void **state)
+{
+    const mtm_geometry flip = MAKE(shape, "flip", "axis", "2");
+    const mtm_geometry turn = MAKE(flip.out_size, "rotate", "axis", "(0, 0, 1)", "degrees", "25");
+    const mtm_geometry crop = MAKE(turn.out_size, "crop", "start", "1", "size", "(3, 5, 7)");
+    const mtm_geometry small = MAKE(shape, "spacing", "spacing", "1", "to", "(1.3, 0.7, 1.1)");
+    const mtm_geometry behind = MAKE(small.out_size, "rot90", "axes", "(0, 2)");
+    const mtm_geometry lean = MAKE(small.out_size, "rotate", "axis", "(0, 1, 0)", "degrees", "10");
+    const mtm_geometry coarse = MAKE(flip.out_size, "spacing", "spacing", "1", "to", "1.7");
+    mtm_geometry g = flip;
+
+    assert_fuses(&flip, &turn, 1e-4f);
+    assert_true(mtm_geometry_fuse(&g, &turn));
+    assert_fuses(&g, &crop, 0);
+    assert_fuses(&small, &behind, 0);
+    assert_fuses(&flip, &coarse, 1e-5f * 16);
+    g = small;
+    assert_true(mtm_geometry_fuse(&g, &lean)); /* linear, not widened: an affine map */
+}
+
+static void assert_apart(const mtm_geometry *first, const mtm_geometry *second)
+{
+    mtm_geometry g = *first;
+
+    assert_false(mtm_geometry_fuse(&g, second));
+    assert_memory_equal(&g, first, sizeof g);
+}
+
+static void test_what_cannot_be_one_gather(void **state)
+{
+    const mtm_geometry turn = MAKE(shape, "rotate", "axis", "(1, 0, 0)", "degrees", "20");
+    const mtm_geometry cubic =
+        MAKE(turn.out_size, "rotate", "axis", "(1, 0, 0)", "degrees", "20", "interp", "cubic");
+    const mtm_geometry pad = MAKE(turn.out_size, "pad", "before", "1", "after", "1");
+    const mtm_geometry crop = MAKE(turn.out_size, "crop", "start", "1", "size", "3");
+    const mtm_geometry after = MAKE(crop.out_size, "rotate", "axis", "(1, 0, 0)", "degrees", "20");
+    const mtm_geometry resize = MAKE(turn.out_size, "resize", "size", "(4, 4, 4)", "interp", "area");
+    mtm_geometry g = turn;
+
+    assert_apart(&turn, &cubic);
+    assert_apart(&turn, &pad);
+    assert_apart(&turn, &resize);
+    assert_true(mtm_geometry_fuse(&g, &crop));
+    assert_apart(&g, &after); /* would bring back what the crop took away */
+}
+
+/* A part of the input that `need` says is enough gives the same output. */
+static void test_need_is_enough(void **state)
+{
+    static const char *const borders[] = {"edge", "reflect", "mirror", "wrap", "constant"};
+    static const char *const interps[] = {"nearest", "linear", "cubic"};
+    static const int64_t big[3] = {40, 44, 48};
+    MTM_AUTO(mtm_exec) x = NULL;
+    MTM_AUTO_MEM float *in = mtm_alloc(sizeof *in * 40 * 44 * 48);
+    MTM_AUTO_MEM float *part = mtm_alloc(sizeof *in * 40 * 44 * 48);
+    float whole[ROOM], partial[ROOM];
+
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    fill(in, 40 * 44 * 48);
+    for (int k = 0; k < 15; k++) {
+        mtm_geometry g =
+            MAKE(big, "affine", "matrix", "(0.9, -0.1, 0.1, 26, 0.15, 0.8, 0.1, 24, 0.05, -0.1, 1.1, 30)",
+                 "size", "(9, 10, 11)", "interp", interps[k % 3], "border", borders[k / 3], "value", "2");
+        const mtm_box out = {.ndim = 3, .size = {9, 10, 11}};
+        const int64_t shape4[4] = {1, big[0], big[1], big[2]}, out_shape[4] = {1, 9, 10, 11};
+        const mtm_array a = mtm_array_wrap(in, MTM_F32, 4, shape4);
+        mtm_array b = mtm_array_wrap(partial, MTM_F32, 4, out_shape);
+        mtm_box need;
+
+        gather(x, &g, in, whole);
+        mtm_geometry_need(&g, &out, &need);
+        const int64_t part_shape[4] = {1, need.size[0], need.size[1], need.size[2]};
+        mtm_array p = mtm_array_wrap(part, MTM_F32, 4, part_shape), cut;
+        const mtm_box box = {.ndim = 4,
+                             .start = {0, need.start[0], need.start[1], need.start[2]},
+                             .size = {1, need.size[0], need.size[1], need.size[2]}};
+        assert_ok(mtm_array_crop(&cut, &a, &box, &err));
+        assert_ok(mtm_array_convert(&p, &cut, 1, 0, NULL, &err));
+        assert_ok(mtm_geometry_run(x, &g, &p, need.start, false, NULL, &b, &err));
+        for (int i = 0; i < 990; i++)
+            if (!(fabsf(whole[i] - partial[i]) <= (k % 3 == 2 ? 1e-5f : 0)))
+                fail_msg("%s %s voxel %d: %g of all, %g of the part", interps[k % 3], borders[k / 3], i,
+                         whole[i], partial[i]);
+    }
+}
+
+static void test_view_copies_nothing(void **state)
+{
+    float in[VOXELS];
+    const int64_t shape4[4] = {1, NZ, NY, NX};
+    const mtm_array a = mtm_array_wrap(in, MTM_F32, 4, shape4);
+    mtm_geometry g = MAKE(shape, "flip", "axis", "2");
+    const mtm_geometry crop = MAKE(shape, "crop", "start", "(1, 2, 3)", "size", "(2, 3, 4)");
+    const mtm_geometry pad = MAKE(crop.out_size, "pad", "before", "1", "after", "0");
+    mtm_array v;
+
+    assert_true(mtm_geometry_fuse(&g, &crop));
+    assert_true(mtm_geometry_view(&g, &a, &v));
+    assert_ptr_equal(v.data, &in[(1 * NY + 2) * NX + NX - 1 - 3]);
+    assert_int_equal(v.stride[3], -4);
+    assert_int_equal(v.shape[3], 4);
+    assert_true(mtm_geometry_fuse(&g, &pad));
+    assert_false(mtm_geometry_view(&g, &a, &v));
+}
+
+/* The same bytes for any number of threads, with steps and without. */
+static void test_threads(void **state)
+{
+    static const int64_t size[3] = {21, 33, 150};
+    const int64_t shape4[4] = {2, 21, 33, 150}, origin[3] = {0};
+    const mtm_pointwise steps = {.n = 1,
+                                 .steps = {{.kind = MTM_STEP_NOISE, .channel = -1, .a = 1, .seed = 5}}};
+    const size_t bytes = sizeof(float) * 2 * 21 * 33 * 150;
+    MTM_AUTO_MEM float *in = mtm_alloc(bytes), *serial = mtm_alloc(bytes), *parallel = mtm_alloc(bytes);
+    static const char *const interps[] = {"nearest", "linear", "cubic"};
+
+    fill(in, (int64_t)(bytes / sizeof *in));
+    for (int k = 0; k < 6; k++)
+        for (int threads = 0; threads < 4; threads += 3) {
+            MTM_AUTO(mtm_pool) pool = NULL;
+            MTM_AUTO(mtm_exec) x = NULL;
+            const mtm_geometry g = MAKE(size, "affine", "matrix", "(1, .1, 0, 3, -.1, 1, 0, 2, 0, .1, 1, -1)",
+                                        "interp", interps[k % 3], "border", "constant");
+            const mtm_array a = mtm_array_wrap(in, MTM_F32, 4, shape4);
+            mtm_array b = mtm_array_wrap(threads ? parallel : serial, MTM_F32, 4, shape4);
+
+            if (threads)
+                assert_ok(mtm_pool_new(&pool, threads, &err));
+            assert_ok(mtm_exec_new(&x, pool, NULL, &err));
+            assert_ok(mtm_geometry_run(x, &g, &a, origin, false, k < 3 ? NULL : &steps, &b, &err));
+            if (threads)
+                assert_memory_equal(serial, parallel, bytes);
+        }
+}
+
+/* Steps on the way equal steps afterwards, into any dtype. */
+static void test_steps(void **state)
+{
+    static const char *const names[] = {"pad", "affine", "resize"};
+    const mtm_pointwise steps = {.n = 1, .steps = {{.kind = MTM_STEP_LINEAR, .channel = -1, .a = 2, .b = 1}}};
+    const int64_t shape4[4] = {1, NZ, NY, NX}, origin[3] = {0};
+    MTM_AUTO(mtm_exec) x = NULL;
+    float in[VOXELS], plain[ROOM];
+    int16_t stepped[ROOM];
+
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    fill(in, VOXELS);
+    const mtm_array a = mtm_array_wrap(in, MTM_F32, 4, shape4);
+    for (int k = 0; k < 3; k++) {
+        const mtm_geometry g =
+            k == 0   ? MAKE(shape, names[k], "before", "2", "after", "1", "value", "5")
+            : k == 1 ? MAKE(shape, names[k], "matrix", "(1, .1, 0, 0, -.1, 1, 0, 2, 0, .1, 1, -1)")
+                     : MAKE(shape, names[k], "size", "(6, 6, 6)");
+        const int64_t out_shape[4] = {1, g.out_size[0], g.out_size[1], g.out_size[2]};
+        mtm_array b = mtm_array_wrap(stepped, MTM_I16, 4, out_shape);
+
+        gather(x, &g, in, plain);
+        assert_ok(mtm_geometry_run(x, &g, &a, origin, false, &steps, &b, &err));
+        x->kernels.pointwise.run(&steps, 0, 0, plain, (size_t)voxels_of(&g));
+        for (int64_t i = 0; i < voxels_of(&g); i++)
+            assert_int_equal(stepped[i], (int)rintf(plain[i]));
+    }
+}
+
+static void test_failures(void **state)
+{
+    static const char *const interps[] = {"nearest", "linear", "cubic"};
+    const int64_t shape4[4] = {1, NZ, NY, NX}, origin[3] = {0};
+    float in[VOXELS];
+    int16_t out[VOXELS];
+    const mtm_array a = mtm_array_wrap(in, MTM_F32, 4, shape4);
+    mtm_array b = mtm_array_wrap(out, MTM_I16, 4, shape4);
+
+    fill(in, VOXELS);
+    for (int k = 0; k < 3; k++) {
+        const mtm_geometry g = MAKE(shape, "affine", "matrix", "(1, .1, 0, 0, -.1, 1, 0, 2, 0, .1, 1, -1)",
+                                    "interp", interps[k]);
+        bool done = false;
+
+        for (int64_t n = 0; n < 20 && !done; n++) {
+            MTM_AUTO(mtm_exec) x = NULL;
+
+            assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+            mtm_mem_fail_after(n);
+            const mtm_status s = mtm_geometry_run(x, &g, &a, origin, false, NULL, &b, &err);
+            mtm_mem_fail_after(-1);
+            assert_int_equal(x->in_use, 0);
+            done = s == MTM_OK;
+            assert_true(done || s == MTM_E_NOMEM);
+        }
+        assert_true(done);
+        in[VOXELS / 2] = NAN;
+        MTM_AUTO(mtm_exec) x = NULL;
+        assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+        assert_status(MTM_E_INVAL, mtm_geometry_run(x, &g, &a, origin, false, NULL, &b, &err));
+        assert_int_equal(x->in_use, 0);
+        in[VOXELS / 2] = 1;
+    }
+}
+
+/* ---- random forms -------------------------------------------------------------------------------------- */
+
+static void test_random_crop(void **state)
+{
+    const mtm_spec spec = spec_of(shape);
+    bool seen[NX - 8 + 1] = {false};
+    uint64_t args[256], target_args[256];
+    const mtm_op *target;
+
+    assert_ok(mtm_op_args(&mtm_op_random_crop, args,
+                          &(mtm_arg){.name = "size", .kind = MTM_ARG_TEXT, .text = "(5, 7, 8)"}, 1, &err));
+    for (int i = 0; i < 200; i++) {
+        mtm_draw d = {.rng = mtm_rng_at(1, 0, i, 0)};
+        const crop_args *const c = (const crop_args *)(const void *)target_args;
+
+        assert_ok(mtm_op_random_crop.draw(args, &d, &spec, &target, target_args, &err));
+        assert_ptr_equal(target, &mtm_op_crop);
+        assert_int_equal(c->start.v[0], 0);
+        assert_in_range(c->start.v[2], 0, NX - 8);
+        seen[c->start.v[2]] = true;
+    }
+    for (int i = 0; i <= NX - 8; i++)
+        assert_true(seen[i]);
+    assert_ok(mtm_op_args(&mtm_op_random_crop, args,
+                          &(mtm_arg){.name = "size", .kind = MTM_ARG_TEXT, .text = "(6, 7, 8)"}, 1, &err));
+    mtm_draw d = {.rng = mtm_rng_at(1, 0, 0, 0)};
+    assert_status(MTM_E_INVAL, mtm_op_random_crop.draw(args, &d, &spec, &target, target_args, &err));
+}
+
+static void test_random_flip_and_rot90(void **state)
+{
+    const mtm_spec spec = spec_of(shape);
+    uint64_t args[256], target_args[256];
+    const mtm_op *target;
+    int flips[3] = {0}, none = 0, turns[4] = {0};
+
+    assert_ok(mtm_op_args(&mtm_op_random_flip, args, NULL, 0, &err));
+    for (int i = 0; i < 800; i++) {
+        mtm_draw d = {.rng = mtm_rng_at(3, 0, i, 0)};
+        const flip_args *const f = (const flip_args *)(const void *)target_args;
+
+        assert_ok(mtm_op_random_flip.draw(args, &d, &spec, &target, target_args, &err));
+        none += target == NULL;
+        for (int32_t k = 0; target && k < f->axis.n; k++)
+            flips[f->axis.v[k]]++;
+    }
+    for (int k = 0; k < 3; k++)
+        assert_in_range(flips[k], 330, 470);
+    assert_in_range(none, 60, 140); /* an eighth: each axis by itself */
+    assert_ok(mtm_op_args(&mtm_op_random_rot90, args,
+                          &(mtm_arg){.name = "p", .kind = MTM_ARG_TEXT, .text = "0.75"}, 1, &err));
+    for (int i = 0; i < 800; i++) {
+        mtm_draw d = {.rng = mtm_rng_at(4, 0, i, 0)};
+
+        assert_ok(mtm_op_random_rot90.draw(args, &d, &spec, &target, target_args, &err));
+        turns[target ? ((const rot90_args *)(const void *)target_args)->k : 0]++;
+    }
+    for (int k = 0; k < 4; k++)
+        assert_in_range(turns[k], 140, 260);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_views_fuse_exactly),
+        cmocka_unit_test(test_crop_then_affine_borders_at_the_crop),
+        cmocka_unit_test(test_views_around_interpolation),
+        cmocka_unit_test(test_what_cannot_be_one_gather),
+        cmocka_unit_test(test_need_is_enough),
+        cmocka_unit_test(test_view_copies_nothing),
+        cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_failures),
+        cmocka_unit_test(test_random_crop),
+        cmocka_unit_test(test_random_flip_and_rot90),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
