@@ -11,19 +11,25 @@
 /* ---- the row kernel ----------------------------------------------------------------------------------- */
 
 #define DEFINE_PAIRS(name, type)                                                                             \
-    static void pairs_##name##_c(float *out, const void *const *rows, const float *weight, int32_t radius,   \
-                                 int64_t n)                                                                  \
+    static void one_##name(float *out, const void *const *centre, const float *weight, int32_t radius,       \
+                           int64_t n)                                                                        \
     {                                                                                                        \
-        const type *const centre = rows[radius];                                                             \
+        const type *const c = centre[0];                                                                     \
                                                                                                              \
         for (int64_t x = 0; x < n; x++)                                                                      \
-            out[x] = weight[0] * (float)centre[x];                                                           \
+            out[x] = weight[0] * (float)c[x];                                                                \
         for (int32_t j = 1; j <= radius; j++) {                                                              \
-            const type *const a = rows[radius - j], *const b = rows[radius + j];                             \
+            const type *const a = centre[-j], *const b = centre[j];                                          \
                                                                                                              \
             for (int64_t x = 0; x < n; x++)                                                                  \
                 out[x] += weight[j] * ((float)a[x] + (float)b[x]);                                           \
         }                                                                                                    \
+    }                                                                                                        \
+    static void pairs_##name##_c(float *const out[2], const void *const *rows, const float *weight,          \
+                                 int32_t radius, int64_t n)                                                  \
+    {                                                                                                        \
+        one_##name(out[0], rows + radius, weight, radius, n);                                                \
+        one_##name(out[1], rows + radius + 1, weight, radius, n);                                            \
     }
 DEFINE_PAIRS(u8, uint8_t)
 DEFINE_PAIRS(i8, int8_t)
@@ -96,16 +102,16 @@ static size_t pitch_of(int64_t n)
     return ((size_t)n + 15) & ~(size_t)15;
 }
 
-/* Planes of the ring: all that one slice needs. */
+/* Planes of the ring: all that two slices need. */
 static int64_t ring_slots(const mtm_convolve_plan *p)
 {
-    return mtm_min_i64(2 * (int64_t)p->axis[0].radius + 1, p->size[0]);
+    return mtm_min_i64(2 * (int64_t)p->axis[0].radius + 2, p->size[0]);
 }
 
-/* Rows of a slice that `rows` output rows need at most. */
+/* Rows of a slice that `rows` output rows, and one more when they are odd, need at most. */
 static int64_t loaded_rows(const mtm_convolve_plan *p)
 {
-    return mtm_min_i64(p->rows + 2 * (int64_t)p->axis[1].radius, p->size[1]);
+    return mtm_min_i64(p->rows + 2 * (int64_t)p->axis[1].radius + 1, p->size[1]);
 }
 
 /* A row with room for its reflections on both sides. */
@@ -118,7 +124,7 @@ void mtm_convolve_plan_make(mtm_convolve_plan *p, const int64_t size[3], const m
                             const mtm_convolve_source *in)
 {
     const int64_t ring_bytes = 384 << 10; /* leaves the L2 cache room for input rows */
-    const int64_t taps = 2 * ((int64_t)axis[0].radius + axis[1].radius + 1);
+    const int64_t taps = 2 * ((int64_t)axis[0].radius + axis[1].radius + 2);
     int64_t most;
 
     *p = (mtm_convolve_plan){.axis = {axis[0], axis[1], axis[2]}};
@@ -128,7 +134,7 @@ void mtm_convolve_plan_make(mtm_convolve_plan *p, const int64_t size[3], const m
     most = ring_bytes / mtm_max_i64(ring_slots(p) * (int64_t)pitch_of(size[2]) * (int64_t)sizeof(float), 1);
     p->rows = mtm_clamp_i64(most, 8, mtm_max_i64((size[1] + 7) / 8, 8)); /* about eight pieces for the pool */
     p->scratch_bytes =
-        ((size_t)(ring_slots(p) * p->rows) * pitch_of(size[2]) + (size_t)p->rows * padded_floats(p) +
+        ((size_t)(ring_slots(p) * p->rows) * pitch_of(size[2]) + ((size_t)p->rows + 1) * padded_floats(p) +
          (p->direct ? 0 : (size_t)loaded_rows(p) * pitch_of(size[2]))) *
             sizeof(float) +
         (size_t)taps * sizeof(void *) + (size_t)ring_slots(p) * sizeof(int64_t) + 64;
@@ -155,6 +161,7 @@ typedef struct sweep {
     float *ring;   /* [rows][slots][X]: what is combined along Z lies together, not on the same cache sets */
     int64_t *tag;  /* which plane lies in a slot; −1: none */
     float *padded; /* [rows][X and its reflections] */
+    float *spare;  /* one row: the second of a pair that is not wanted */
     float *loaded; /* rows y0 − radius … of one plane, as far as they exist; NULL: direct */
     const void **taps[2]; /* rows that are combined along Z and Y */
 } sweep;
@@ -183,14 +190,14 @@ static void pad_row(float *row, int64_t n, int32_t radius)
     }
 }
 
-/* Row y of input plane z, filtered along Y. */
-static void filter_y(const sweep *s, float *out, int64_t z, int64_t y)
+/* Rows y and y + 1 of input plane z, filtered along Y. */
+static void filter_y(const sweep *s, float *const out[2], int64_t z, int64_t y)
 {
     const mtm_convolve_axis *const a = &s->p->axis[1];
     const int64_t first = s->loaded ? first_loaded(s) : 0;
     const char *const plane = (const char *)s->in->data + z * s->in->stride[0];
 
-    for (int64_t j = -a->radius; j <= a->radius; j++) {
+    for (int64_t j = -a->radius; j <= a->radius + 1; j++) {
         const int64_t from = reflect(y + j, s->p->size[1]);
 
         s->taps[1][a->radius + j] = s->loaded ? (const void *)(s->loaded + (size_t)(from - first) * s->pitch)
@@ -215,15 +222,21 @@ static void fill_plane(const sweep *s, int64_t z, int64_t slot)
 {
     const int32_t radius = s->p->axis[2].radius;
     const size_t padded = padded_floats(s->p), ring_pitch = (size_t)ring_slots(s->p) * s->pitch;
-    float *const to = s->ring + (size_t)slot * s->pitch, *const from =
-                                                             s->padded + mtm_convolve_margin(radius);
+    const int64_t n = s->y1 - s->y0;
+    float *const to = s->ring + (size_t)slot * s->pitch;
+    float *const rows = radius ? s->padded + mtm_convolve_margin(radius) : to;
+    const size_t pitch = radius ? padded : ring_pitch;
 
     if (s->loaded)
         load_plane(s, z);
-    for (int64_t i = 0; i < s->y1 - s->y0; i++)
-        filter_y(s, radius ? from + (size_t)i * padded : to + (size_t)i * ring_pitch, z, s->y0 + i);
-    for (int64_t i = 0; radius && i < s->y1 - s->y0; i++)
-        filter_x(s, to + (size_t)i * ring_pitch, from + (size_t)i * padded);
+    for (int64_t i = 0; i < n; i += 2) {
+        float *const out[2] = {rows + (size_t)i * pitch,
+                               i + 1 < n ? rows + (size_t)(i + 1) * pitch : s->spare};
+
+        filter_y(s, out, z, s->y0 + i);
+    }
+    for (int64_t i = 0; radius && i < n; i++)
+        filter_x(s, to + (size_t)i * ring_pitch, rows + (size_t)i * padded);
 }
 
 /* The first row of plane z in the ring. */
@@ -247,11 +260,12 @@ static void sweep_begin(sweep *s, void *scratch)
     s->pitch = pitch_of(p->size[2]);
     s->ring = at, at += (size_t)(slots * p->rows) * s->pitch;
     s->padded = at, at += (size_t)p->rows * padded_floats(p);
+    s->spare = at, at += padded_floats(p);
     s->loaded = p->direct ? NULL : at;
     at += p->direct ? 0 : (size_t)loaded_rows(p) * s->pitch;
     s->tag = (int64_t *)(void *)at;
     s->taps[0] = (const void **)(void *)(s->tag + slots);
-    s->taps[1] = s->taps[0] + 2 * (int64_t)p->axis[0].radius + 1;
+    s->taps[1] = s->taps[0] + 2 * (int64_t)p->axis[0].radius + 2;
     for (int64_t i = 0; i < slots; i++)
         s->tag[i] = -1;
 }
@@ -266,13 +280,18 @@ void mtm_convolve_run(const mtm_convolve_kernels *k, const mtm_convolve_plan *p,
     if (y0 >= y1 || p->size[2] == 0)
         return;
     sweep_begin(&s, scratch);
-    for (int64_t z = 0; z < p->size[0]; z++) {
-        for (int64_t j = -az->radius; j <= az->radius; j++)
+    for (int64_t z = 0; z < p->size[0]; z += 2) {
+        char *const slice = (char *)out + z * out_stride[0];
+
+        for (int64_t j = -az->radius; j <= az->radius + 1; j++)
             s.taps[0][az->radius + j] = ring_plane(&s, reflect(z + j, p->size[0]));
         for (int64_t y = y0; y < y1; y++) {
-            k->pairs[MTM_ROW_F32]((float *)(void *)((char *)out + z * out_stride[0] + y * out_stride[1]),
-                                  s.taps[0], az->weight, az->radius, p->size[2]);
-            for (int64_t j = 0; j <= 2 * (int64_t)az->radius; j++)
+            char *const row = slice + y * out_stride[1];
+            float *const rows[2] = {(float *)(void *)row,
+                                    z + 1 < p->size[0] ? (float *)(void *)(row + out_stride[0]) : s.spare};
+
+            k->pairs[MTM_ROW_F32](rows, s.taps[0], az->weight, az->radius, p->size[2]);
+            for (int64_t j = 0; j <= 2 * (int64_t)az->radius + 1; j++)
                 s.taps[0][j] = (const float *)s.taps[0][j] + (size_t)ring_slots(p) * s.pitch;
         }
     }

@@ -31,10 +31,11 @@ typedef struct mtm_convolve_plan {
 /* The sum runs from the centre outwards, each pair added first; the vector variants fuse product and sum (FMA), so that
  * variants differ by at most 2 ulp of Σ|weight · value| per axis. */
 typedef struct mtm_convolve_kernels {
-    /* out[x] for x < n; rows[radius] is the centre, rows[radius ± j] are j voxels away. */
-    void (*pairs[MTM_N_ROW_TYPES])(float *out, const void *const *rows, const float *weight, int32_t radius,
-                                   int64_t n);
-    /* The same along X. row is 64-byte aligned, mtm_convolve_margin floats before and behind it are readable, and
+    /* Two neighbouring rows at a time, which share all but two of their taps: out[0][x] about rows[radius], out[1][x] about
+     * rows[radius + 1], x < n; rows[0 … 2·radius + 1]. */
+    void (*pairs[MTM_N_ROW_TYPES])(float *const out[2], const void *const *rows, const float *weight,
+                                   int32_t radius, int64_t n);
+    /* One row along X. It is 64-byte aligned, mtm_convolve_margin floats before and behind it are readable, and
      * the first `radius` of them count. */
     void (*along)(float *out, const float *row, const float *weight, int32_t radius, int64_t n);
 } mtm_convolve_kernels;

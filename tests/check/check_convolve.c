@@ -36,13 +36,13 @@ static void check_pairs(mtm_check *c, mtm_row_type t)
     for (int i = 0; i < MTM_CHECK_SIZES; i++) {
         const size_t n = mtm_check_size(c, i);
         const int32_t radius = (int32_t)mtm_check_below(c, 9);
-        float *const a = mtm_check_alloc(c, n * sizeof *a, sizeof *a);
-        float *const b = mtm_check_alloc(c, n * sizeof *b, sizeof *b);
-        const void *rows[17];
+        float *const a[2] = {mtm_check_alloc(c, n * 4, 4), mtm_check_alloc(c, n * 4, 4)};
+        float *const b[2] = {mtm_check_alloc(c, n * 4, 4), mtm_check_alloc(c, n * 4, 4)};
+        const void *rows[18];
         float w[9];
 
         random_weights(c, w, radius);
-        for (int32_t j = 0; j <= 2 * radius; j++) {
+        for (int32_t j = 0; j <= 2 * radius + 1; j++) {
             void *const row = mtm_check_alloc(c, n * row_bytes[t], row_bytes[t]);
 
             if (t == MTM_ROW_F32)
@@ -51,7 +51,8 @@ static void check_pairs(mtm_check *c, mtm_row_type t)
         }
         c->ref.convolve.pairs[t](a, rows, w, radius, (int64_t)n);
         c->now.convolve.pairs[t](b, rows, w, radius, (int64_t)n);
-        mtm_check_f32(c, "pairs", a, b, n, 0, bound(w, radius, row_most[t]));
+        for (int j = 0; j < 2; j++)
+            mtm_check_f32(c, "pairs", a[j], b[j], n, 0, bound(w, radius, row_most[t]));
         mtm_check_case_end(c);
     }
 }
@@ -83,21 +84,22 @@ static void bench_rows(mtm_check *c, bool along)
 {
     enum { N = 1024, RADIUS = 12 };
     const int64_t margin = mtm_convolve_margin(RADIUS);
-    float *const out = mtm_check_alloc(c, N * sizeof *out, 64);
-    float *const rows = mtm_check_alloc(c, (size_t)((2 * RADIUS + 1) * N + 2 * margin) * sizeof *rows, 64);
-    const void *taps[2 * RADIUS + 1];
+    float *const out = mtm_check_alloc(c, N * sizeof *out, 64), *const both[2] = {
+                                                                    out, mtm_check_alloc(c, N * 4, 64)};
+    float *const rows = mtm_check_alloc(c, (size_t)((2 * RADIUS + 2) * N + 2 * margin) * sizeof *rows, 64);
+    const void *taps[2 * RADIUS + 2];
     float w[RADIUS + 1];
 
     mtm_gaussian_weights(3, RADIUS, w);
-    mtm_check_fill_f32(c, rows, (size_t)((2 * RADIUS + 1) * N + 2 * margin), -1, 1, false);
-    for (int j = 0; j <= 2 * RADIUS; j++)
+    mtm_check_fill_f32(c, rows, (size_t)((2 * RADIUS + 2) * N + 2 * margin), -1, 1, false);
+    for (int j = 0; j <= 2 * RADIUS + 1; j++)
         taps[j] = rows + j * N;
     if (along)
         mtm_check_bench(c, N, c->ref.convolve.along(out, rows + margin, w, RADIUS, N),
                         c->now.convolve.along(out, rows + margin, w, RADIUS, N));
     else
-        mtm_check_bench(c, N, c->ref.convolve.pairs[MTM_ROW_F32](out, taps, w, RADIUS, N),
-                        c->now.convolve.pairs[MTM_ROW_F32](out, taps, w, RADIUS, N));
+        mtm_check_bench(c, 2 * N, c->ref.convolve.pairs[MTM_ROW_F32](both, taps, w, RADIUS, N),
+                        c->now.convolve.pairs[MTM_ROW_F32](both, taps, w, RADIUS, N));
     mtm_check_case_end(c);
 }
 

@@ -6,7 +6,7 @@
 #include "kernel/convolve.h"
 
 #define MTM_PAIRS_DECLARE(name)                                                                              \
-    void mtm_pairs_##name(float *out, const void *const *rows, const float *weight, int32_t radius,          \
+    void mtm_pairs_##name(float *const out[2], const void *const *rows, const float *weight, int32_t radius, \
                           int64_t n);
 #define MTM_PAIRS_DECLARE_TIER(tier)                                                                         \
     MTM_PAIRS_DECLARE(u8_##tier)                                                                             \
