@@ -93,28 +93,39 @@ double mtm_select_value(const mtm_select *s, int32_t i)
 COUNT(count_f32, float, key_f32)
 COUNT(count_f64, double, key_f64)
 
-static void bracket_f32(mtm_bracket b[2], const float *x, const uint8_t *keep, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const float v = x[i];
-
-        if ((keep && !keep[i]) || !isfinite(v))
-            continue;
-        for (mtm_bracket *p = b; p < b + 2; p++) {
-            p->below += v < p->lo, p->at_lo += v == p->lo;
-            p->at_hi += v == p->hi && v > p->lo;
-            if (v > p->lo && v < p->hi) {
-                if (p->inside < p->room)
-                    p->found[p->inside] = v;
-                p->inside++;
-            }
-        }
+#define BRACKET(name, real)                                                                                  \
+    static void name(mtm_bracket b[2], const real *x, const uint8_t *keep, size_t n)                         \
+    {                                                                                                        \
+        for (int k = 0; k < 2; k++) {                                                                        \
+            mtm_bracket p = b[k]; /* counters in registers */                                                \
+            const real lo = (real)p.lo, hi = (real)p.hi;                                                     \
+            real *const found = p.found;                                                                     \
+                                                                                                             \
+            for (size_t i = 0; i < n; i++) {                                                                 \
+                const real v = x[i];                                                                         \
+                                                                                                             \
+                if ((keep && !keep[i]) || !isfinite(v))                                                      \
+                    continue;                                                                                \
+                p.below += v < lo, p.at_lo += v == lo;                                                       \
+                p.at_hi += v == hi && v > lo;                                                                \
+                if (v > lo && v < hi) {                                                                      \
+                    if (p.inside < p.room)                                                                   \
+                        found[p.inside] = v;                                                                 \
+                    p.inside++;                                                                              \
+                }                                                                                            \
+            }                                                                                                \
+            b[k] = p;                                                                                        \
+        }                                                                                                    \
     }
-}
+BRACKET(bracket_f32, float)
+BRACKET(bracket_f64, double)
 
 void mtm_select_kernels_init(mtm_select_kernels *k, unsigned cpu)
 {
-    *k = (mtm_select_kernels){.count_f32 = count_f32, .count_f64 = count_f64, .bracket_f32 = bracket_f32};
+    *k = (mtm_select_kernels){.count_f32 = count_f32,
+                              .count_f64 = count_f64,
+                              .bracket_f32 = bracket_f32,
+                              .bracket_f64 = bracket_f64};
 #if defined(__x86_64__)
     if (!(cpu & MTM_CPU_AVX2))
         return;

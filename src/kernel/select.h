@@ -26,15 +26,17 @@ double mtm_select_value(const mtm_select *s, int32_t i);
 /* Two intervals in which wanted order statistics are expected, each [lo, hi]: how many numbers lie below, at the ends (values
  * may repeat a thousand times) and between, and those between. */
 typedef struct mtm_bracket {
-    float lo, hi;
+    double lo, hi; /* float32 values for bracket_f32 */
     int64_t below, at_lo, inside, at_hi;
-    float *found; /* the first `room` of those inside, and up to 15 numbers of rubbish behind */
+    void *
+        found; /* float or double: the first `room` of those inside, and up to 15 numbers of rubbish behind */
     int64_t room;
 } mtm_bracket;
 
 typedef struct mtm_select_kernels {
     /* Adds the finite, kept numbers of x to both brackets. keep NULL: all. */
     void (*bracket_f32)(mtm_bracket b[2], const float *x, const uint8_t *keep, size_t n);
+    void (*bracket_f64)(mtm_bracket b[2], const double *x, const uint8_t *keep, size_t n);
     /* counts[table][digit]++ for every finite, kept number that has a rank's prefix. keep NULL: all. */
     void (*count_f32)(const mtm_select *s, uint32_t counts[][MTM_SELECT_BINS], const float *x,
                       const uint8_t *keep, size_t n);

@@ -138,24 +138,23 @@ static mtm_status select_ranks(mtm_exec *x, job *j, int32_t n, const int64_t *ra
 
 static int by_value(const void *a, const void *b)
 {
-    const float x = *(const float *)a, y = *(const float *)b;
+    const double x = *(const double *)a, y = *(const double *)b;
 
     return (x > y) - (x < y);
 }
 
 /* Some finite, kept values, spread over the whole picture: one at a scrambled place of each stretch. */
-static int32_t draw_sample(const job *j, float *sample)
+static int32_t draw_sample(const job *j, double *sample)
 {
     const int64_t step = j->rows.count / SAMPLE;
     int32_t n = 0;
 
     for (int64_t i = 0; i < SAMPLE; i++) {
         const int64_t at = i * step + (int64_t)((uint64_t)i * UINT64_C(0x9E3779B97F4A7C15) % (uint64_t)step);
-        double stage;
+        double v, stage;
         uint8_t keep;
-        float v;
 
-        memcpy(&v, mtm_rows_fetch(&j->rows, at, 1, MTM_F32, &stage), sizeof v);
+        memcpy(&v, mtm_rows_fetch(&j->rows, at, 1, MTM_F64, &stage), sizeof v);
         if (isfinite(v) && (!j->masked || *(const uint8_t *)mtm_rows_fetch(&j->mask, at, 1, MTM_BOOL, &keep)))
             sample[n++] = v;
     }
@@ -164,7 +163,7 @@ static int32_t draw_sample(const job *j, float *sample)
 }
 
 /* Where rank number `rank` of `count` should lie by the sample, five standard deviations either way. */
-static mtm_bracket bracket_at(const float *sample, int32_t n, double rank, double count)
+static mtm_bracket bracket_at(const double *sample, int32_t n, double rank, double count)
 {
     const double p = rank / count, margin = 5 * sqrt(p * (1 - p) * n) + 3;
     const double lo = floor(p * n - margin), hi = ceil(p * n + margin);
@@ -182,13 +181,18 @@ static void fill_brackets(void *arg, int64_t lo, int64_t hi)
     for (int64_t at = lo; at < hi; at += MTM_ROWS_BLOCK) {
         const size_t n = fetch(j, &b, at, hi);
 
-        j->k->select.bracket_f32(p, b.x, b.keep, n);
+        if (j->as == MTM_F32)
+            j->k->select.bracket_f32(p, b.x, b.keep, n);
+        else
+            j->k->select.bracket_f64(p, b.x, b.keep, n);
     }
 }
 
 /* The pieces' brackets number `which` as one, their finds put together in the first's; false: some did not fit. */
 static bool join_brackets(const job *j, int64_t pieces, int which, mtm_bracket *out)
 {
+    const size_t size = mtm_dtype_size(j->as);
+
     *out = j->brackets[0][which];
     for (int64_t i = 0; i < pieces; i++) {
         const mtm_bracket *const p = &j->brackets[i][which];
@@ -197,19 +201,19 @@ static bool join_brackets(const job *j, int64_t pieces, int which, mtm_bracket *
             return false;
         if (i == 0)
             continue;
-        memmove(out->found + out->inside, p->found, (size_t)p->inside * sizeof *p->found);
+        memmove((char *)out->found + (size_t)out->inside * size, p->found, (size_t)p->inside * size);
         out->below += p->below, out->at_lo += p->at_lo, out->inside += p->inside, out->at_hi += p->at_hi;
     }
     return true;
 }
 
 /* Two neighbouring ranks from a bracket; *hit false: one lies outside. */
-static mtm_status ranks_in(mtm_exec *x, const mtm_bracket *b, const int64_t rank[2], double v[2], bool *hit,
-                           mtm_error *err)
+static mtm_status ranks_in(mtm_exec *x, mtm_dtype as, const mtm_bracket *b, const int64_t rank[2],
+                           double v[2], bool *hit, mtm_error *err)
 {
     const int64_t first = b->below + b->at_lo, last = first + b->inside;
-    const mtm_array found = mtm_array_wrap(b->found, MTM_F32, 1, &b->inside);
-    job j = {.k = &x->kernels, .rows = mtm_rows_over(&x->kernels.convert, &found), .as = MTM_F32};
+    const mtm_array found = mtm_array_wrap(b->found, as, 1, &b->inside);
+    job j = {.k = &x->kernels, .rows = mtm_rows_over(&x->kernels.convert, &found), .as = as};
     int64_t inner[2];
 
     *hit = rank[0] >= b->below && rank[1] < last + b->at_hi;
@@ -218,7 +222,7 @@ static mtm_status ranks_in(mtm_exec *x, const mtm_bracket *b, const int64_t rank
     if (*hit && b->inside > 0)
         MTM_TRY(select_ranks(x, &j, 2, inner, v, err));
     for (int i = 0; i < 2; i++)
-        v[i] = rank[i] < first ? (double)b->lo : rank[i] >= last ? (double)b->hi : v[i];
+        v[i] = rank[i] < first ? b->lo : rank[i] >= last ? b->hi : v[i];
     return MTM_OK;
 }
 
@@ -228,9 +232,9 @@ static mtm_status select_near(mtm_exec *x, job *j, int64_t count, const int64_t 
                               bool *hit, mtm_error *err)
 {
     const int64_t pieces = (j->rows.count + PIECE - 1) / PIECE;
-    const size_t each = 2 * (sizeof(float) * (ROOM + 16)) + sizeof *j->brackets;
+    const size_t area = mtm_dtype_size(j->as) * (ROOM + 16), each = 2 * area + sizeof *j->brackets;
     mtm_bracket start[2], whole;
-    float sample[SAMPLE];
+    double sample[SAMPLE];
     void *memory;
     mtm_status s;
 
@@ -241,10 +245,9 @@ static mtm_status select_near(mtm_exec *x, job *j, int64_t count, const int64_t 
     for (int i = 0; i < 2; i++)
         start[i] = bracket_at(sample, n, (double)rank[2 * i], (double)count);
     MTM_TRY(mtm_scratch_borrow(x, (size_t)pieces * each, &memory, err));
-    float *found = memory;
-    j->brackets = (mtm_bracket(*)[2])(void *)(found + pieces * 2 * (ROOM + 16));
-    for (int64_t i = 0; i < 2 * pieces;
-         i++, found += ROOM + 16) { /* all of bracket 0, then all of bracket 1 */
+    char *found = memory;
+    j->brackets = (mtm_bracket(*)[2])(void *)(found + 2 * (size_t)pieces * area);
+    for (int64_t i = 0; i < 2 * pieces; i++, found += area) { /* all of bracket 0, then all of bracket 1 */
         mtm_bracket *const b = &j->brackets[i % pieces][i / pieces];
         *b = start[i / pieces], b->found = found, b->room = ROOM;
     }
@@ -252,7 +255,7 @@ static mtm_status select_near(mtm_exec *x, job *j, int64_t count, const int64_t 
     for (int i = 0; i < 2 && !s && *hit; i++) {
         *hit = join_brackets(j, pieces, i, &whole);
         if (*hit)
-            s = ranks_in(x, &whole, rank + 2 * i, v + 2 * i, hit, err);
+            s = ranks_in(x, j->as, &whole, rank + 2 * i, v + 2 * i, hit, err);
     }
     mtm_scratch_return(x, memory);
     return s;
@@ -272,7 +275,7 @@ static mtm_status percentiles(mtm_exec *x, job *j, const double q[2], mtm_stats 
         rank[2 * i + 1] = mtm_min_i64(rank[2 * i] + 1, out->count - 1);
         part[i] = at - (double)rank[2 * i];
     }
-    if (j->as == MTM_F32 && j->rows.count >= 8 * SAMPLE)
+    if (j->rows.count >= 8 * SAMPLE)
         MTM_TRY(select_near(x, j, out->count, rank, v, &hit, err));
     if (!hit)
         MTM_TRY(select_ranks(x, j, 4, rank, v, err));

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/size.h"
+
 typedef struct values { /* one case's input in both precisions */
     float *f32;
     double *f64;
@@ -76,10 +78,12 @@ static void check_moments(mtm_check *c, bool doubles)
                         c->now.stats.moments_f32(&b, v.f32, NULL, false, 4096));
 }
 
-static void check_bracket(mtm_check *c)
+static void check_bracket(mtm_check *c, bool doubles)
 {
     static const float ends[][4] = {
         {-10, 5, 20, 21}, {0, 0, 150, 150}, {-INFINITY, 0, 100, INFINITY}, {1e4f, 1e4f, -INFINITY, INFINITY}};
+
+    const size_t size = doubles ? 8 : 4;
 
     for (int i = 0; i < 4 * MTM_CHECK_SIZES; i++) {
         const size_t n = mtm_check_size(c, i % MTM_CHECK_SIZES);
@@ -90,21 +94,25 @@ static void check_bracket(mtm_check *c)
         for (int k = 0; k < 2; k++) {
             const float *const e = ends[mtm_check_below(c, 4)] + 2 * k;
             a[k] = b[k] = (mtm_bracket){.lo = e[0], .hi = e[1], .room = room};
-            a[k].found = mtm_check_alloc(c, (size_t)(room + 15) * 4, 4);
-            b[k].found = mtm_check_alloc(c, (size_t)(room + 15) * 4, 4);
+            a[k].found = mtm_check_alloc(c, (size_t)(room + 15) * size, size);
+            b[k].found = mtm_check_alloc(c, (size_t)(room + 15) * size, size);
         }
-        c->ref.select.bracket_f32(a, v.f32, v.keep, n);
-        c->now.select.bracket_f32(b, v.f32, v.keep, n);
+        if (doubles)
+            c->ref.select.bracket_f64(a, v.f64, v.keep, n), c->now.select.bracket_f64(b, v.f64, v.keep, n);
+        else
+            c->ref.select.bracket_f32(a, v.f32, v.keep, n), c->now.select.bracket_f32(b, v.f32, v.keep, n);
         for (int k = 0; k < 2; k++) {
             mtm_check_i64(c, "below", a[k].below, b[k].below);
             mtm_check_i64(c, "at lo", a[k].at_lo, b[k].at_lo);
             mtm_check_i64(c, "inside", a[k].inside, b[k].inside);
             mtm_check_i64(c, "at hi", a[k].at_hi, b[k].at_hi);
-            mtm_check_f32(c, "found", a[k].found, b[k].found,
-                          (size_t)(a[k].inside < room ? a[k].inside : room), 0, 0);
+            mtm_check_bytes(c, "found", a[k].found, b[k].found,
+                            (size_t)mtm_min_i64(a[k].inside, room) * size);
         }
         mtm_check_case_end(c);
     }
+    if (doubles)
+        return;
     const values v = draw(c, 0, 4096);
     float found[2][4096 + 16];
     mtm_bracket b[2] = {{.lo = -50, .hi = -45, .found = found[0]}, {.lo = 195, .hi = 200, .found = found[1]}};
@@ -138,5 +146,7 @@ void check_stats(mtm_check *c)
     if (mtm_check_kernel(c, "moments float64", c->ref.stats.moments_f64, c->now.stats.moments_f64))
         check_moments(c, true);
     if (mtm_check_kernel(c, "bracket float32", c->ref.select.bracket_f32, c->now.select.bracket_f32))
-        check_bracket(c);
+        check_bracket(c, false);
+    if (mtm_check_kernel(c, "bracket float64", c->ref.select.bracket_f64, c->now.select.bracket_f64))
+        check_bracket(c, true);
 }

@@ -9,14 +9,15 @@ static inline void take(mtm_bracket *p, const float *x, unsigned near)
 {
     for (; near; near &= near - 1) {
         const float v = x[__builtin_ctz(near)];
+        float *const found = p->found;
 
-        if (v == p->lo) {
+        if ((double)v == p->lo) {
             p->at_lo++;
-        } else if (v == p->hi) {
+        } else if ((double)v == p->hi) {
             p->at_hi++;
         } else {
             if (p->inside < p->room)
-                p->found[p->inside] = v;
+                found[p->inside] = v;
             p->inside++;
         }
     }
@@ -25,8 +26,10 @@ static inline void take(mtm_bracket *p, const float *x, unsigned near)
 /* Bits of the lanes in [lo, hi]; counts those below. */
 static inline unsigned near_bits(mtm_bracket *p, __m256 v, unsigned good)
 {
-    const unsigned below = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_set1_ps(p->lo), _CMP_LT_OQ));
-    const unsigned upto = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_set1_ps(p->hi), _CMP_LE_OQ));
+    const unsigned below =
+        (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_set1_ps((float)p->lo), _CMP_LT_OQ));
+    const unsigned upto =
+        (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_set1_ps((float)p->hi), _CMP_LE_OQ));
 
     p->below += __builtin_popcount(below & good);
     return upto & ~below & good;
