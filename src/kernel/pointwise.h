@@ -11,7 +11,7 @@ typedef enum mtm_step_kind {
     MTM_STEP_CLAMP,          /* min(max(x, a), b); NaN stays */
     MTM_STEP_GAMMA,          /* (max(x − a, 0)·b)^c · d + a; 0 ≤ c ≤ 1000 */
     MTM_STEP_GAMMA_SIGNED,   /* sign(x)·|x|^c; 0 ≤ c ≤ 1000 */
-    MTM_STEP_SIGMOID,        /* a / (1 + exp(b·x + c)) + d */
+    MTM_STEP_SIGMOID,        /* a / (1 + exp(b·(x − c))) + d */
     MTM_STEP_NOISE           /* x + a·N(0, 1), drawn by (seed, stream, logical voxel number) */
 } mtm_step_kind;
 

@@ -44,7 +44,7 @@ static inline vf step_gamma_signed(const step_values *k, vf x)
 
 static inline vf step_sigmoid(const step_values *k, vf x)
 {
-    const vf e = v_exp(v_add(v_mul(k->b, x), k->c));
+    const vf e = v_exp(v_mul(k->b, v_sub(x, k->c)));
 
     return v_add(v_div(k->a, v_add(v_set1(1), e)), k->d);
 }

@@ -103,9 +103,8 @@ const mtm_op mtm_op_contrast = {
     .name = "contrast",
     .doc = "Stretch or shrink the values about their mean.\n"
            "\n"
-           "(x - mean) * factor + mean, as batchgenerators' contrast augmentation. Voxels that are not "
-           "finite are\n"
-           "left out of the statistics. Any shape; gives float32. Errors: no finite voxel.",
+           "(x - mean) * factor + mean, as batchgenerators' contrast augmentation. Voxels that are\n"
+           "not finite are left out of the statistics. Any shape; gives float32. Errors: no finite voxel.",
     .kind = MTM_OP_POINTWISE,
     .params = contrast_params,
     .n_params = COUNT(contrast_params),
@@ -189,12 +188,11 @@ static const mtm_param gaussian_noise_params[] = {
 
 const mtm_op mtm_op_gaussian_noise = {
     .name = "gaussian_noise",
-    .doc =
-        "Add normal noise, independent in every voxel.\n"
-        "\n"
-        "x + sigma * N(0, 1): Philox 4x32-10 (Salmon et al., SC 2011) by voxel number, Box-Muller; the same "
-        "bits\n"
-        "for any number of threads, any strides and any CPU. |N| is at most 5.77. Any shape; gives float32.",
+    .doc = "Add normal noise, independent in every voxel.\n"
+           "\n"
+           "x + sigma * N(0, 1): Philox 4x32-10 (Salmon et al., SC 2011) by voxel number, Box-Muller;\n"
+           "the same bits for any number of threads, any strides and any CPU. |N| is at most 5.77.\n"
+           "Any shape; gives float32.",
     .kind = MTM_OP_POINTWISE,
     .params = gaussian_noise_params,
     .n_params = COUNT(gaussian_noise_params),

@@ -158,10 +158,10 @@ const mtm_op mtm_op_normalize = {
     .name = "normalize",
     .doc = "Subtract the mean and divide by the standard deviation.\n"
            "\n"
-           "(x - mean) / std with the population's deviation (ddof 0), as NumPy's mean and std and MONAI's\n"
-           "NormalizeIntensity; a constant image becomes 0. Voxels that are not finite are left out of the\n"
-           "statistics. Any shape; gives float32. Errors: no finite voxel, an empty mask, nonzero and mask "
-           "at once.",
+           "(x - mean) / std with the population's deviation (ddof 0), as NumPy's mean and std and\n"
+           "MONAI's NormalizeIntensity; a constant image becomes 0. Voxels that are not finite are\n"
+           "left out of the statistics. Any shape; gives float32. Errors: no finite voxel, an empty\n"
+           "mask, nonzero and mask at once.",
     .kind = MTM_OP_POINTWISE,
     .params = normalize_params,
     .n_params = COUNT(normalize_params),
@@ -220,9 +220,8 @@ const mtm_op mtm_op_clip_percentile = {
     .name = "clip_percentile",
     .doc = "Clip the values to two of their percentiles.\n"
            "\n"
-           "Percentiles as numpy.percentile(method='linear'), of the finite voxels; NaN stays. Any shape; "
-           "gives\n"
-           "float32. Errors: no finite voxel, low above high.",
+           "Percentiles as numpy.percentile(method='linear'), of the finite voxels; NaN stays. Any\n"
+           "shape; gives float32. Errors: no finite voxel, low above high.",
     .kind = MTM_OP_POINTWISE,
     .params = clip_params,
     .n_params = COUNT(clip_params),
@@ -286,7 +285,7 @@ static mtm_status window_steps(const void *args, const mtm_spec *in, const mtm_s
                             .channel = MTM_ALL_CHANNELS,
                             .a = (float)span,
                             .b = (float)(-4 / a->width),
-                            .c = (float)(4 * a->center / a->width),
+                            .c = (float)a->center,
                             .d = (float)a->low};
         return mtm_pointwise_add(p, &s, err);
     }
@@ -311,9 +310,8 @@ const mtm_op mtm_op_window = {
     .name = "window",
     .doc = "Map a window of values to [low, high], and what lies outside to its ends.\n"
            "\n"
-           "linear, linear_exact and sigmoid as DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3. Any shape; gives "
-           "float32.\n"
-           "Errors: a width of 0 or less, or below 1 for linear.",
+           "linear, linear_exact and sigmoid as DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3. Any shape;\n"
+           "gives float32. Errors: a width of 0 or less, or below 1 for linear.",
     .kind = MTM_OP_POINTWISE,
     .params = window_params,
     .n_params = COUNT(window_params),

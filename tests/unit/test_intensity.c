@@ -263,7 +263,7 @@ static double window_of(const char *function, double x, double c, double w, doub
 static void test_window(void **state)
 {
     static const char *const functions[] = {"linear", "linear_exact", "sigmoid"};
-    static const double cw[][2] = {{40, 80}, {2048, 4096}, {50, 1}, {0, 100}, {30.5, 2}};
+    static const double cw[][2] = {{40, 80}, {2048, 4096}, {50, 1}, {0, 100}, {9000, 2}};
     fixture *const f = *state;
 
     for (int k = 0; k < 3 * 5 * 2; k++) {
