@@ -152,10 +152,22 @@ static bool polar(double a[9])
     return true;
 }
 
-/* For input axis j (x, y, z): the world axis it runs along and which way; nibabel's io_orientation. */
+/* The largest entry of column j, in magnitude. */
+static int strongest(const double r[9], int j)
+{
+    int w = 0;
+
+    for (int i = 1; i < 3; i++)
+        if (fabs(r[3 * i + j]) > fabs(r[3 * w + j]))
+            w = i;
+    return w;
+}
+
+/* For input axis j (x, y, z): the world axis it runs along and which way. As nibabel's io_orientation: the axis that is
+ * surest of its direction chooses first. */
 static mtm_status axis_codes(const double affine[16], int world[3], int sign[3], mtm_error *err)
 {
-    double r[9];
+    double r[9], sure[3];
 
     for (int j = 0; j < 3; j++) {
         const double mm = hypot(hypot(affine[j], affine[4 + j]), affine[8 + j]);
@@ -165,15 +177,19 @@ static mtm_status axis_codes(const double affine[16], int world[3], int sign[3],
     }
     if (!polar(r))
         return mtm_fail(err, MTM_E_INVAL, -1, "the affine is singular, so the image has no orientation");
-    for (int j = 0; j < 3; j++) {
-        int w = 0;
+    for (int j = 0; j < 3; j++)
+        sure[j] = fabs(r[3 * strongest(r, j) + j]);
+    for (int turn = 0; turn < 3; turn++) {
+        int j = 0;
 
-        for (int i = 1; i < 3; i++)
-            if (fabs(r[3 * i + j]) > fabs(r[3 * w + j]))
-                w = i;
-        world[j] = w, sign[j] = r[3 * w + j] > 0 ? 1 : -1;
+        for (int k = 1; k < 3; k++)
+            if (sure[k] > sure[j])
+                j = k;
+        sure[j] = -1;
+        world[j] = strongest(r, j);
+        sign[j] = r[3 * world[j] + j] > 0 ? 1 : -1;
         for (int k = 0; k < 3; k++) /* taken */
-            r[3 * w + k] = 0;
+            r[3 * world[j] + k] = 0;
     }
     return MTM_OK;
 }
