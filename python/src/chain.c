@@ -9,7 +9,7 @@ enum { MAX_FAILURES = 16, COMPARED = 100 };
 
 /* A Python function in a chain; lives as long as the chain. */
 typedef struct apply_user {
-    PyObject *fn;
+    Py_ssize_t number;  /* in the chain's functions */
     ChainObject *chain; /* borrowed */
     core_state *st;
 } apply_user;
@@ -49,8 +49,13 @@ static bool call_function(apply_user *u, mtm_array *in, mtm_array *out)
     const int32_t ndim = in->ndim;
     core_view v = {0};
     PyObject *const given = core_numpy_take(u->st, in);
-    PyObject *const result = given ? PyObject_CallFunctionObjArgs(u->fn, given, NULL) : NULL;
+    PyObject *const fn =
+        u->chain->functions ? Py_XNewRef(PyList_GetItem(u->chain->functions, u->number)) : NULL;
+    PyObject *const result = given && fn ? PyObject_CallFunctionObjArgs(fn, given, NULL) : NULL;
     bool ok = false;
+
+    if (!fn && !PyErr_Occurred())
+        core_fail(u->st, MTM_E_CANCELLED, "the chain is being collected");
 
     if (result == Py_None)
         core_fail(u->st, MTM_E_INVAL, "the function returned None instead of an array");
@@ -62,6 +67,7 @@ static bool call_function(apply_user *u, mtm_array *in, mtm_array *out)
     }
     core_view_drop(&v);
     Py_XDECREF(result);
+    Py_XDECREF(fn);
     Py_XDECREF(given);
     return ok;
 }
@@ -89,10 +95,8 @@ static mtm_status apply_call(void *user, const mtm_array *in, mtm_array *out, mt
 static void apply_release(void *user)
 {
     const PyGILState_STATE g = PyGILState_Ensure();
-    apply_user *const u = user;
 
-    Py_DECREF(u->fn);
-    PyMem_Free(u);
+    PyMem_Free(user);
     PyGILState_Release(g);
 }
 
@@ -173,15 +177,37 @@ static PyObject *chain_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         mtm_chain_free(c);
         return core_raise(st, &err);
     }
-    PyObject *const failures = PyList_New(0);
-    ChainObject *const o = failures ? PyObject_New(ChainObject, type) : NULL;
+    ChainObject *const o = (ChainObject *)PyType_GenericAlloc(type, 0);
     if (!o) {
-        Py_XDECREF(failures);
         mtm_chain_free(c);
         return NULL;
     }
-    o->chain = c, o->failures = failures;
-    return (PyObject *)o;
+    o->chain = c, o->functions = PyList_New(0), o->failures = PyList_New(0);
+    if (o->functions && o->failures)
+        return (PyObject *)o;
+    Py_DECREF((PyObject *)o);
+    return NULL;
+}
+
+/* A function may refer to the chain, or to the loader that it runs in. */
+static int chain_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    ChainObject *const o = (ChainObject *)self;
+
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(o->functions);
+    Py_VISIT(o->failures);
+    return 0;
+}
+
+static int chain_clear(PyObject *self)
+{
+    ChainObject *const o = (ChainObject *)self;
+
+    Py_CLEAR(o->functions);
+    if (o->failures)
+        PyList_SetSlice(o->failures, 0, PyList_Size(o->failures), NULL);
+    return 0;
 }
 
 static void chain_dealloc(PyObject *self)
@@ -189,9 +215,11 @@ static void chain_dealloc(PyObject *self)
     ChainObject *const o = (ChainObject *)self;
     PyTypeObject *const type = Py_TYPE(self);
 
+    PyObject_GC_UnTrack(self);
     mtm_chain_free(o->chain);
-    Py_DECREF(o->failures);
-    PyObject_Free(self);
+    Py_XDECREF(o->functions);
+    Py_XDECREF(o->failures);
+    PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 
@@ -240,6 +268,7 @@ PyDoc_STRVAR(chain_apply_doc, "add_apply(fn, fields)\n--\n\nAppends a Python fun
 static PyObject *chain_add_apply(PyObject *self, PyObject *args)
 {
     core_state *const st = CORE_STATE(self);
+    ChainObject *const o = (ChainObject *)self;
     const char *names[MAX_NAMES];
     PyObject *fn, *fields;
     mtm_error err;
@@ -250,8 +279,12 @@ static PyObject *chain_add_apply(PyObject *self, PyObject *args)
     apply_user *const u = n < 0 ? NULL : PyMem_Malloc(sizeof *u);
     if (!u)
         return PyErr_Occurred() ? NULL : PyErr_NoMemory();
-    *u = (apply_user){.fn = Py_NewRef(fn), .chain = (ChainObject *)self, .st = st};
-    if (mtm_chain_add_apply(u->chain->chain, apply_call, u, apply_release, names, n, &err))
+    *u = (apply_user){.number = PyList_Size(o->functions), .chain = o, .st = st};
+    if (PyList_Append(o->functions, fn)) {
+        PyMem_Free(u);
+        return NULL;
+    }
+    if (mtm_chain_add_apply(o->chain, apply_call, u, apply_release, names, n, &err))
         return core_raise(st, &err);
     Py_RETURN_NONE;
 }
@@ -371,11 +404,13 @@ static PyMethodDef chain_methods[] = {{"add", chain_add, METH_VARARGS, chain_add
 static PyType_Slot chain_slots[] = {{Py_tp_doc, (void *)"Chain(labels)\n--\n\nOperators over samples."},
                                     {Py_tp_new, chain_new},
                                     {Py_tp_dealloc, chain_dealloc},
+                                    {Py_tp_traverse, chain_traverse},
+                                    {Py_tp_clear, chain_clear},
                                     {Py_tp_methods, chain_methods},
                                     {0, NULL}};
 static PyType_Spec chain_spec = {.name = "microtome._core.Chain",
                                  .basicsize = sizeof(ChainObject),
-                                 .flags = Py_TPFLAGS_DEFAULT,
+                                 .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
                                  .slots = chain_slots};
 
 int core_chain_add(PyObject *module)

@@ -117,8 +117,8 @@ void core_items_drop(core_items *g);
 
 typedef struct ChainObject {
     PyObject_HEAD mtm_chain *chain;
-    PyObject *
-        failures; /* list: the last exceptions of Python functions, each with the text that the library was told */
+    PyObject *functions; /* list: the Python functions, by number; NULL: cleared by the garbage collector */
+    PyObject *failures;  /* list: their last exceptions, each with the text that the library was told */
 } ChainObject;
 
 /* As core_raise; an exception of a function in the chain becomes the cause. chain may be NULL. */

@@ -74,12 +74,10 @@ static bool get_options(PyObject *d, mtm_loader_options *o, PyObject **path)
 
 static LoaderObject *loader_make(PyTypeObject *type, PyObject *chain)
 {
-    LoaderObject *const o = PyObject_New(LoaderObject, type);
+    LoaderObject *const o = (LoaderObject *)PyType_GenericAlloc(type, 0);
 
-    if (o) {
-        o->loader = NULL, o->chain = Py_NewRef(chain), o->items = (core_items){0};
-        o->pid = (long)getpid(), o->in_use = 0;
-    }
+    if (o)
+        o->chain = Py_NewRef(chain), o->pid = (long)getpid();
     return o;
 }
 
@@ -128,15 +126,36 @@ static void stop(LoaderObject *o)
     Py_END_ALLOW_THREADS
 }
 
-static void loader_dealloc(PyObject *self)
+static int loader_traverse(PyObject *self, visitproc visit, void *arg)
 {
     LoaderObject *const o = (LoaderObject *)self;
-    PyTypeObject *const type = Py_TYPE(self);
+
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(o->chain);
+    for (Py_ssize_t i = 0; i < o->items.n_views; i++)
+        if (o->items.views[i]->held)
+            Py_VISIT(o->items.views[i]->buffer.obj);
+    return 0;
+}
+
+/* The loader goes before what it borrows. */
+static int loader_clear(PyObject *self)
+{
+    LoaderObject *const o = (LoaderObject *)self;
 
     stop(o);
     core_items_drop(&o->items);
-    Py_DECREF(o->chain);
-    PyObject_Free(self);
+    Py_CLEAR(o->chain);
+    return 0;
+}
+
+static void loader_dealloc(PyObject *self)
+{
+    PyTypeObject *const type = Py_TYPE(self);
+
+    PyObject_GC_UnTrack(self);
+    loader_clear(self);
+    PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 
@@ -260,7 +279,7 @@ static PyObject *loader_next(PyObject *self, PyObject *unused)
         Py_END_ALLOW_THREADS o->in_use--;
     }
     if (rc)
-        return core_raise_from(st, &err, o->chain == Py_None ? NULL : (ChainObject *)o->chain);
+        return core_raise_from(st, &err, o->chain == Py_None || !o->chain ? NULL : (ChainObject *)o->chain);
     if (!b)
         Py_RETURN_NONE;
     if (mtm_buffer_wrap(&owner, NULL, 0, release_batch, b, &err)) {
@@ -331,11 +350,13 @@ static PyType_Slot loader_slots[] = {
     {Py_tp_doc, (void *)"Loader(items, names, uris, chain, options)\n--\n\nBatches."},
     {Py_tp_new, loader_new},
     {Py_tp_dealloc, loader_dealloc},
+    {Py_tp_traverse, loader_traverse},
+    {Py_tp_clear, loader_clear},
     {Py_tp_methods, loader_methods},
     {0, NULL}};
 static PyType_Spec loader_spec = {.name = "microtome._core.Loader",
                                   .basicsize = sizeof(LoaderObject),
-                                  .flags = Py_TPFLAGS_DEFAULT,
+                                  .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
                                   .slots = loader_slots};
 
 int core_loader_add(PyObject *module)

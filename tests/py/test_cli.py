@@ -154,7 +154,13 @@ def test_usage_and_missing_files(arguments, code, text):
 
 @pytest.mark.parametrize(
     ("option", "code"),
-    [(["--box", "0:100"], 2), (["--box", "3:3"], 2), (["--dtype", "float33"], 2), (["--orient", "RAX"], 2), (["--level", "3"], 2)],
+    [
+        (["--box", "0:100"], 2),
+        (["--box", "3:3"], 2),
+        (["--dtype", "float33"], 2),
+        (["--orient", "RAX"], 2),
+        (["--level", "3"], 2),
+    ],
 )
 def test_convert_refuses_nonsense_and_leaves_nothing(volume, tmp_path, option, code):
     out = tmp_path / "out.nii"

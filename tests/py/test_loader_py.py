@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import microtome as mt
 import nibabel
@@ -441,6 +442,22 @@ def test_what_apply_raises_is_the_cause(cases, fn, says, cause):
         mt.Chain([mt.Apply(fn, "image")])(cases[0])
     loader = mt.Loader(cases, [mt.Apply(fn, "image")], on_error="skip")
     assert list(loader) == [] and loader.stats()["skipped"] == 7
+
+
+def test_a_cycle_through_a_function_is_collected(cases):
+    class Trainer:
+        def __init__(self):
+            self.loader = mt.Loader(cases, [mt.Apply(self.change, "image")], threads=2, prefetch=2)
+
+        def change(self, a):
+            return a + 1
+
+    trainer = Trainer()
+    next(iter(trainer.loader))
+    gone = weakref.ref(trainer)
+    del trainer
+    gc.collect()
+    assert gone() is None
 
 
 # ---- processes --------------------------------------------------------------------------------------------
