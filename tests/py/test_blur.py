@@ -86,3 +86,17 @@ def test_empty():
 def test_bad_sigma(sigma):
     with pytest.raises((mt.Error, ValueError, TypeError)):
         mt.ops.gaussian_blur(np.zeros((4, 4, 4), np.float32), sigma)
+
+
+def test_threads_do_not_matter(rng):
+    a = rng.random((2, 33, 70, 41), dtype=np.float32)
+    before = mt.get_threads()
+    try:
+        results = []
+        for threads in (1, 2, 5):
+            mt.set_threads(threads)
+            results.append(mt.ops.gaussian_blur(a, (1.0, 2.0, 0.7), channels=True).tobytes())
+            results[-1] += mt.ops.resize(a, size=(20, 90, 30), interp="cubic", channels=True).tobytes()
+    finally:
+        mt.set_threads(before)
+    assert results[0] == results[1] == results[2]
