@@ -14,7 +14,8 @@ const mtm_op *const *mtm_op_table(int32_t *n)
     return op_table;
 }
 
-static const mtm_format *const format_table[] = {&mtm_format_npy, &mtm_format_nifti, NULL};
+static const mtm_format *const format_table[] = {&mtm_format_npy, &mtm_format_nrrd, &mtm_format_mha,
+                                                 &mtm_format_nifti, NULL};
 
 const mtm_format *const *mtm_format_table(void)
 {

@@ -1,4 +1,4 @@
-/* codec/deflate.c: gzip by libdeflate.
+/* codec/deflate.c: gzip and zlib by libdeflate.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "deflate.h"
 
@@ -6,6 +6,8 @@
 
 typedef struct libdeflate_compressor compressor;
 MTM_DEFINE_AUTO(compressor, libdeflate_free_compressor)
+typedef struct libdeflate_decompressor decompressor;
+MTM_DEFINE_AUTO(decompressor, libdeflate_free_decompressor)
 
 /* Bounds the output buffer; every gzip reader takes several members as one stream. */
 static const size_t MEMBER_BYTES = (size_t)1 << 30;
@@ -34,4 +36,19 @@ mtm_status mtm_gzip_deflate(const void *data, size_t size_bytes, int level,
         p += n, size_bytes -= n;
     } while (size_bytes > 0);
     return MTM_OK;
+}
+
+mtm_status mtm_zlib_inflate(void *dst, size_t room_bytes, size_t *size_bytes, const uint8_t *in, size_t n,
+                            mtm_error *err)
+{
+    MTM_AUTO(decompressor) d = libdeflate_alloc_decompressor();
+
+    if (!d)
+        return MTM_NOMEM(err);
+    switch (libdeflate_zlib_decompress(d, in, n, dst, room_bytes, size_bytes)) {
+    case LIBDEFLATE_SUCCESS: return MTM_OK;
+    case LIBDEFLATE_INSUFFICIENT_SPACE:
+        return mtm_fail(err, MTM_E_LIMIT, -1, "the zlib stream holds more than %zu bytes", room_bytes);
+    default: return mtm_fail(err, MTM_E_CORRUPT, -1, "broken zlib stream");
+    }
 }

@@ -1,4 +1,4 @@
-/* codec/deflate.h: writing gzip (RFC 1952) by libdeflate. Pure: memory to memory.
+/* codec/deflate.h: writing gzip (RFC 1952) and reading zlib streams (RFC 1950), by libdeflate. Pure: memory to memory.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_CODEC_DEFLATE_H
 #define MTM_CODEC_DEFLATE_H
@@ -10,5 +10,10 @@
 mtm_status mtm_gzip_deflate(const void *data, size_t size_bytes, int level,
                             mtm_status (*put)(void *user, const void *data, size_t n, mtm_error *err),
                             void *user, mtm_error *err);
+
+/* Inflates one zlib stream (RFC 1950) of n bytes into dst; *size receives the bytes written. Errors: MTM_E_CORRUPT,
+ * MTM_E_LIMIT (more than room_bytes come out). */
+mtm_status mtm_zlib_inflate(void *dst, size_t room_bytes, size_t *size_bytes, const uint8_t *in, size_t n,
+                            mtm_error *err);
 
 #endif

@@ -307,7 +307,7 @@ static mtm_status volume_fill(mtm_volume *v, const nifti_header *h, const nifti_
     v->base.info.format = formats[h->version];
     v->big_endian = h->big_endian;
     v->offset_bytes = offset;
-    if (!v->gzip && offset > file)
+    if (!v->packing && offset > file)
         return mtm_fail(err, MTM_E_CORRUPT, NIFTI_AT(h, vox_offset, 0),
                         "voxel data at byte %" PRIu64 " lie beyond the file of %" PRIu64 " bytes", offset,
                         file);

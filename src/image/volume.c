@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "volume.h"
 
+#include "codec/deflate.h"
 #include "foreground.h"
 
 #include <stdatomic.h>
@@ -39,9 +40,10 @@ void mtm_volume_close(mtm_volume *v)
         volume_close(&v->base);
 }
 
-mtm_status mtm_volume_new(mtm_volume **out, mtm_source *source, bool gzip, const mtm_open_options *opt,
-                          mtm_error *err)
+mtm_status mtm_volume_new(mtm_volume **out, mtm_source *source, mtm_packing packing,
+                          const mtm_open_options *opt, mtm_error *err)
 {
+    static const char *const names[] = {"none", "gzip", "zlib"};
     mtm_volume *const bare = mtm_alloc_zero(1, sizeof *bare);
 
     if (!bare)
@@ -51,9 +53,9 @@ mtm_status mtm_volume_new(mtm_volume **out, mtm_source *source, bool gzip, const
         return MTM_NOMEM(err);
     }
     MTM_AUTO(mtm_volume) v = bare;
-    v->gzip = gzip;
+    v->packing = packing;
     MTM_TRY(mtm_image_init(&v->base, &volume_kind, mtm_source_path(source), opt, err));
-    v->base.info.codec = gzip ? "gzip" : "none";
+    v->base.info.codec = names[packing];
     v->base.info.file_bytes = (int64_t)mtm_source_size(source);
     v->source = source;
     *out = mtm_volume_steal(&v);
@@ -78,15 +80,15 @@ mtm_status mtm_volume_finish(mtm_volume *v, mtm_error *err)
     uint64_t room, end;
 
     MTM_TRY(mtm_extent_bytes(&v->span_bytes, info->ndim, info->shape, mtm_dtype_size(info->stored_dtype),
-                             v->gzip ? v->base.limits.max_bytes : INT64_MAX, "the image", err));
+                             v->packing ? v->base.limits.max_bytes : INT64_MAX, "the image", err));
     if (!mtm_add_u64(v->offset_bytes, v->span_bytes, &end) || end > INT64_MAX - TRAILING_BYTES)
         return mtm_fail(err, MTM_E_CORRUPT, -1, "voxel data from byte %" PRIu64 " cannot exist",
                         v->offset_bytes);
-    if (!v->gzip && end > file)
+    if (!v->packing && end > file)
         return mtm_fail(err, MTM_E_CORRUPT, (int64_t)file,
                         "the file is truncated: voxel data end at byte %" PRIu64 ", the file at %" PRIu64,
                         end, file);
-    if (v->gzip && mtm_mul_u64(file, factor, &room) && end > room)
+    if (v->packing && mtm_mul_u64(file, factor, &room) && end > room)
         return mtm_fail(err, MTM_E_LIMIT, -1,
                         "%" PRIu64 " bytes are announced, more than %" PRIu64 " times the compressed file",
                         end, factor);
@@ -103,6 +105,24 @@ static mtm_status gzip_from_source(void *user, uint64_t offset, void *dst, size_
 static mtm_gzip_bytes gzip_bytes(mtm_source *s)
 {
     return (mtm_gzip_bytes){.size_bytes = mtm_source_size(s), .read = gzip_from_source, .user = s};
+}
+
+/* A volume's packed stream. */
+static mtm_status gzip_from_volume(void *user, uint64_t offset, void *dst, size_t n, mtm_error *err)
+{
+    const mtm_volume *const v = user;
+
+    return mtm_source_read(v->source, v->packed_at + offset, dst, n, err);
+}
+
+static uint64_t packed_size(const mtm_volume *v)
+{
+    return mtm_source_size(v->source) - v->packed_at;
+}
+
+static mtm_gzip_bytes volume_bytes(mtm_volume *v)
+{
+    return (mtm_gzip_bytes){.size_bytes = packed_size(v), .read = gzip_from_volume, .user = v};
 }
 
 mtm_status mtm_volume_head(mtm_source *s, bool gzip, void *dst, size_t want, size_t *got, mtm_error *err)
@@ -357,7 +377,7 @@ static mtm_status truncated(const mtm_volume *v, uint64_t got, mtm_error *err)
 /* By libdeflate. Where more follows the voxels than TRAILING_BYTES, only what is wanted is inflated, by zlib. */
 static mtm_status inflate_whole(mtm_volume *v, mtm_read_options *opt, inflated *out, mtm_error *err)
 {
-    const size_t want = (size_t)(v->offset_bytes + v->span_bytes), n = (size_t)mtm_source_size(v->source);
+    const size_t want = (size_t)(v->offset_bytes + v->span_bytes), n = (size_t)packed_size(v);
     const int64_t begin = mtm_now_ns();
     MTM_AUTO(mtm_buffer) packed = NULL;
     int64_t middle;
@@ -366,12 +386,12 @@ static mtm_status inflate_whole(mtm_volume *v, mtm_read_options *opt, inflated *
 
     MTM_TRY(mtm_recycler_get(&out->buffer, opt->recycler, want + TRAILING_BYTES, err));
     MTM_TRY(mtm_recycler_get(&packed, opt->recycler, n, err));
-    MTM_TRY(mtm_source_read(v->source, 0, mtm_buffer_data(packed), n, err));
+    MTM_TRY(mtm_source_read(v->source, v->packed_at, mtm_buffer_data(packed), n, err));
     middle = mtm_now_ns();
     opt->timing_ns[0] += middle - begin;
-    s = mtm_gzip_inflate(mtm_buffer_data(out->buffer), want + TRAILING_BYTES, &got, mtm_buffer_data(packed),
-                         n, err);
-    if (s == MTM_E_LIMIT) {
+    s = (v->packing == MTM_PACKING_ZLIB ? mtm_zlib_inflate : mtm_gzip_inflate)(
+        mtm_buffer_data(out->buffer), want + TRAILING_BYTES, &got, mtm_buffer_data(packed), n, err);
+    if (s == MTM_E_LIMIT && v->packing == MTM_PACKING_GZIP) {
         const mtm_gzip_bytes in = mtm_gzip_memory(mtm_buffer_data(packed), n);
 
         s = mtm_gzip_prefix(mtm_buffer_data(out->buffer), want, &got, &in, err);
@@ -385,7 +405,7 @@ static mtm_status inflate_whole(mtm_volume *v, mtm_read_options *opt, inflated *
 static mtm_status inflate_prefix(mtm_volume *v, uint64_t hi, mtm_read_options *opt, inflated *out,
                                  mtm_error *err)
 {
-    const mtm_gzip_bytes in = gzip_bytes(v->source);
+    const mtm_gzip_bytes in = volume_bytes(v);
     const int64_t begin = mtm_now_ns();
     size_t got;
 
@@ -399,7 +419,7 @@ static mtm_status inflate_prefix(mtm_volume *v, uint64_t hi, mtm_read_options *o
 static mtm_status inflate_range(mtm_volume *v, const mtm_gzip_points *points, uint64_t lo, uint64_t hi,
                                 mtm_read_options *opt, inflated *out, mtm_error *err)
 {
-    const mtm_gzip_bytes in = gzip_bytes(v->source);
+    const mtm_gzip_bytes in = volume_bytes(v);
     const int64_t begin = mtm_now_ns();
 
     if (mtm_gzip_points_output_bytes(points) < v->offset_bytes + v->span_bytes)
@@ -438,7 +458,7 @@ static const mtm_gzip_points *points_find(mtm_volume *v)
     pthread_mutex_unlock(&v->lock);
     if (now || !mtm_index_get_points(v->base.index, &v->base.identity, &p))
         return now;
-    if (mtm_gzip_points_input_bytes(p) != mtm_source_size(v->source)) {
+    if (mtm_gzip_points_input_bytes(p) != packed_size(v)) {
         mtm_gzip_points_free(p);
         return NULL;
     }
@@ -448,7 +468,7 @@ static const mtm_gzip_points *points_find(mtm_volume *v)
 /* One pass that finds the points and keeps the bytes. */
 static mtm_status inflate_indexing(mtm_volume *v, mtm_read_options *opt, inflated *out, mtm_error *err)
 {
-    const mtm_gzip_bytes in = gzip_bytes(v->source);
+    const mtm_gzip_bytes in = volume_bytes(v);
     const size_t want = (size_t)(v->offset_bytes + v->span_bytes);
     const int64_t begin = mtm_now_ns();
     mtm_gzip_points *p = NULL;
@@ -481,8 +501,11 @@ static mtm_status inflate_for(mtm_volume *v, uint64_t lo, uint64_t hi, mtm_read_
 {
     const uint64_t all = v->offset_bytes + v->span_bytes;
     const bool most = hi - lo > all - all / 8;
-    const mtm_gzip_points *const points = points_find(v);
+    const mtm_gzip_points *points;
 
+    if (v->packing == MTM_PACKING_ZLIB)
+        return inflate_whole(v, opt, out, err);
+    points = points_find(v);
     if (points)
         return most && !opt->pool ? inflate_whole(v, opt, out, err)
                                   : inflate_range(v, points, lo, hi, opt, out, err);
@@ -524,6 +547,6 @@ static mtm_status volume_read(mtm_image *im, const mtm_box *box, mtm_read_option
         *stats = (mtm_image_stats){0};
     if (mtm_array_count(dst) == 0)
         return MTM_OK;
-    MTM_TRY((v->gzip ? gzip_read : plain_read)(v, box, opt, dst, stats, err));
+    MTM_TRY((v->packing ? gzip_read : plain_read)(v, box, opt, dst, stats, err));
     return mtm_source_check(v->source, err);
 }
