@@ -34,7 +34,7 @@ PUBLIC = {
     "microtome.h": "load",
 }
 # Types that a lower layer names without calling upwards.
-HEADERS_ONLY = {("kernel", "array"): {"convert.h"}, ("op", "image"): {"draw.h"}, ("codec", "image"): set()}
+HEADERS_ONLY = {("kernel", "array"): {"convert.h", "row.h"}, ("op", "image"): {"draw.h"}, ("codec", "image"): set()}
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"')
 
 

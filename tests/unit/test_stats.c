@@ -260,13 +260,74 @@ static void test_bad_values(void **state)
     mtm_exec_free(x);
 }
 
+/* Pictures that defeat the one-pass percentiles: a sample that shows one value only, and a sorted picture whose candidates all
+ * lie in one task's piece. Both must be noticed and counted again. */
+static void test_misleading(void **state)
+{
+    enum { SAMPLES = 2048, STEP = 8, SORTED = 1 << 18 };
+    static float v[SORTED];
+    static double values[SORTED];
+    mtm_array in = mtm_array_wrap(v, MTM_F32, 4, (int64_t[]){1, 1, SAMPLES, STEP});
+    mtm_rng r = mtm_rng_at(6, 0, 0, 0);
+    mtm_error err = {0};
+    mtm_stats got, want;
+    mtm_exec *x;
+
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    for (int i = 0; i < SAMPLES * STEP; i++)
+        v[i] = (float)draw(&r, 0);
+    for (uint64_t i = 0; i < SAMPLES; i++) /* where draw_sample of op/stats.c looks */
+        v[i * STEP + i * UINT64_C(0x9E3779B97F4A7C15) % STEP] = 0.5f;
+    for (int trial = 0; trial < 4; trial++) {
+        const double q[2] = {trial == 0 ? 50 : trial == 1 ? 10 : 37.5, trial % 2 ? 50 : 90};
+        const mtm_stats_request req = {ALL_FLAGS, {q[0], q[1]}, NULL};
+
+        if (trial == 2) {
+            in = mtm_array_wrap(v, MTM_F32, 4, (int64_t[]){1, 64, 64, 64});
+            for (int i = 0; i < SORTED; i++)
+                v[i] = (float)i * 0.25f - 1000;
+        }
+        for (int64_t i = 0; i < mtm_array_count(&in); i++)
+            values[i] = (double)v[i];
+        want = naive(values, NULL, mtm_array_count(&in), q);
+        assert_ok(mtm_op_stats(x, &in, &req, &got, &err));
+        compare(&got, &want);
+    }
+    mtm_exec_free(x);
+}
+
+/* Every scratch allocation of a large picture's percentiles refused in turn: sums, candidates, counts. */
+static void test_failing_allocation(void **state)
+{
+    const int64_t shape[4] = {1, 40, 41, 43};
+    float *const v = malloc(40 * 41 * 43 * sizeof *v);
+    mtm_array in = mtm_array_wrap(v, MTM_F32, 4, shape);
+    mtm_stats_request req = {ALL_FLAGS, {1, 99}, NULL};
+    mtm_rng r = mtm_rng_at(5, 0, 0, 0);
+    mtm_error err = {0};
+    mtm_stats st;
+
+    for (int i = 0; i < 40 * 41 * 43; i++)
+        v[i] = (float)draw(&r, 0);
+    for (int64_t n = 0; n < 3; n++) {
+        mtm_exec *x;
+
+        assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+        mtm_mem_fail_after(n);
+        assert_status(MTM_E_NOMEM, mtm_op_stats(x, &in, &req, &st, &err));
+        mtm_mem_fail_after(-1);
+        assert_ok(mtm_op_stats(x, &in, &req, &st, &err));
+        mtm_exec_free(x);
+    }
+    free(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_sorting),
-        cmocka_unit_test(test_layouts),
-        cmocka_unit_test(test_masks),
-        cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_against_sorting), cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_masks),           cmocka_unit_test(test_bad_values),
+        cmocka_unit_test(test_misleading),      cmocka_unit_test(test_failing_allocation),
     };
 
     return cmocka_run_group_tests_name("stats", tests, NULL, NULL);
