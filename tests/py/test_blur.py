@@ -100,3 +100,22 @@ def test_threads_do_not_matter(rng):
     finally:
         mt.set_threads(before)
     assert results[0] == results[1] == results[2]
+
+
+def test_random_blur(rng):
+    """Given what was drawn it is gaussian_blur; it draws over the whole range and acts with probability p."""
+    a = rng.random((9, 10, 11), dtype=np.float32)
+    chain = mt.Chain([mt.RandomBlur(sigma=(0.5, 1.5), p=0.4)])
+    drawn = []
+    for index in range(400):
+        values = chain.draw(0, 0, index)[0]["drawn"]
+        if index < 12:
+            result = np.asarray(chain({"image": a}, seed=0, epoch=0, index=index)["image"])[0]
+            expected = mt.ops.gaussian_blur(a, values["sigma"][0]) if values else a
+            np.testing.assert_array_equal(result, expected)
+        if values:
+            drawn += values["sigma"]
+    assert 110 < len(drawn) < 210
+    assert 0.5 <= min(drawn) < 0.55 and 1.45 < max(drawn) <= 1.5
+    fixed = mt.Chain([mt.RandomBlur(sigma=0.75, p=1)])
+    assert fixed.draw(0, 0, 0)[0]["drawn"]["sigma"] == [0.75]
