@@ -291,8 +291,10 @@ static void count_delivered(mtm_loader *l, const mtm_making *m)
     for (int32_t i = 0; i < m->n; i++) {
         const mtm_job *const j = &m->jobs[i];
 
-        if (!j->st)
+        if (!j->st) {
+            l->stats.cache_hits += j->hit;
             continue;
+        }
         l->stats.skipped++;
         snprintf(l->stats.last_skip, sizeof l->stats.last_skip, "%s: %.190s", j->err.where, j->err.text);
     }

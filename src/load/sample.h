@@ -35,10 +35,9 @@ typedef struct mtm_drawn {
     const void *args;
 } mtm_drawn;
 
-/* What a sample took, in nanoseconds: [0] read, [1] inflate, [2] convert; foreign functions. Whether it came from the
- * cache. */
+/* What a sample took, in nanoseconds: [0] read, [1] inflate, [2] convert; foreign functions. */
 typedef struct mtm_sample_times {
-    int64_t read_ns[3], apply_ns, cache_hits;
+    int64_t read_ns[3], apply_ns;
 } mtm_sample_times;
 
 struct mtm_sample;

@@ -22,9 +22,9 @@ static mtm_status open_sources(mtm_loader *l, mtm_job *j, mtm_error *err)
     const mtm_cache_answer answer = l->cache ? mtm_cache_get(l->cache, number, &j->entry) : MTM_CACHE_NONE;
     mtm_status st;
 
-    if (answer == MTM_CACHE_HIT) {
+    j->hit = answer == MTM_CACHE_HIT;
+    if (j->hit) {
         mtm_cache_open(j->entry, j->sample, item);
-        j->sample->times.cache_hits++;
         return MTM_OK;
     }
     st = mtm_sample_open(j->sample, item, l->index, &l->limits, err);
@@ -229,7 +229,6 @@ static void count_times(mtm_loader *l, mtm_exec *x, mtm_sample *s)
     l->stats.inflate_ns += s->times.read_ns[1];
     l->stats.decode_ns += s->times.read_ns[2];
     l->stats.apply_ns += s->times.apply_ns;
-    l->stats.cache_hits += s->times.cache_hits;
     l->stats.geometry_ns += x->geometry_ns;
     l->stats.intensity_ns += x->intensity_ns;
     s->times = (mtm_sample_times){0};

@@ -607,6 +607,46 @@ static void test_fields_move_together(void **state)
     mtm_array_drop(&a);
 }
 
+/* Every allocation fails once on the way from a file: what is reported is a lack of memory, and nothing leaks. */
+static void test_failing_memory(void **state)
+{
+    static const menu_entry m[] = {{.op = "normalize"},
+                                   {.op = "resize", .name = "size", .v = {10, 11, 12}, .n = 3},
+                                   {.op = "random_affine", .name = "degrees", .v = {-9, 9}, .n = 2},
+                                   {.op = "random_balanced_crop",
+                                    .name = "size",
+                                    .v = {5, 6, 7},
+                                    .n = 3,
+                                    .text_name = "label",
+                                    .text = "seg"}};
+    mtm_chain *const c = chain_of(m, 4);
+    char names[2][96];
+    const mtm_field f[2] = {
+        {.name = "image", .kind = MTM_FIELD_IMAGE, .uri = file_name(names[0], 96, 0, ".nii.gz")},
+        {.name = "seg", .kind = MTM_FIELD_IMAGE, .uri = file_name(names[1], 96, 0, "_seg.nii.gz")}};
+    const mtm_item item = {.fields = f, .n_fields = 2};
+    mtm_status st = MTM_E_NOMEM;
+
+    for (int64_t n = 0; st; n++) {
+        mtm_error err = {0};
+        mtm_exec *x = NULL;
+        mtm_array out[2];
+
+        mtm_mem_fail_after(n);
+        st = mtm_exec_new(&x, NULL, NULL, &err);
+        if (!st)
+            st = mtm_chain_run(c, x, &item, NULL, 1, 0, 0, out, NULL, &err);
+        mtm_mem_fail_after(-1);
+        mtm_exec_free(x);
+        if (st && st != MTM_E_NOMEM)
+            fail_msg("allocation %d: %s: %s", (int)n, err.where, err.text);
+        for (int i = 0; !st && i < 2; i++)
+            mtm_array_drop(&out[i]);
+        assert_true(n < 5000);
+    }
+    mtm_chain_free(c);
+}
+
 /* ---- axes ------------------------------------------------------------------------------------------------ */
 
 /* Time becomes channels; a crop of such a file is the crop of each of them. */
@@ -650,7 +690,7 @@ int main(void)
         cmocka_unit_test(test_equals_one_by_one), cmocka_unit_test(test_same_bytes),
         cmocka_unit_test(test_crop_positions),    cmocka_unit_test(test_balanced_crop),
         cmocka_unit_test(test_balanced_classes),  cmocka_unit_test(test_fields_move_together),
-        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_failing_memory),    cmocka_unit_test(test_channels),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

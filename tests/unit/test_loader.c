@@ -624,6 +624,29 @@ static void test_failing_memory(void **state)
     free(d);
 }
 
+static void test_cache_counts(void **state)
+{
+    data_set *const d = data_new();
+    mtm_chain *const c = chain_new();
+    mtm_loader_options o = options();
+    mtm_loader_stats stats;
+    mtm_loader *l;
+
+    o.cache_bytes = 5 * sizeof d->image[0]; /* five scaled images; the label maps stay the caller's */
+    l = loader_new(d, c, &o);
+    for (int e = 0; e < 3; e++)
+        epoch_digest(l, NULL);
+    mtm_loader_stats_get(l, &stats);
+    assert_int_equal(stats.samples, 3 * N);
+    assert_int_equal(stats.cache_hits, 2 * 5);
+    assert_int_equal(stats.cache_bytes, o.cache_bytes);
+    assert_true(stats.bound_bytes >= stats.cache_bytes);
+    assert_int_equal(stats.bytes_delivered, 3 * N * (4 * 5 * 6 * 5 + 8));
+    mtm_loader_free(l);
+    mtm_chain_free(c);
+    free(d);
+}
+
 /* After the first epochs nothing is allocated. */
 static void test_steady_state(void **state)
 {
@@ -664,6 +687,7 @@ int main(void)
         cmocka_unit_test(test_stop_and_timeout),
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_failing_memory),
+        cmocka_unit_test(test_cache_counts),
         cmocka_unit_test(test_steady_state),
     };
 
