@@ -61,7 +61,7 @@ def chains():
             *common,
             mt.RandomBalancedCrop("label", size=PATCH),
             mt.RandomFlip(p=0.5, axes=(2,)),
-            mt.RandomAffine(degrees=10, scale=(0.9, 1.1), p=0.4),
+            mt.RandomAffine(degrees=(-10, 10), scale=(0.9, 1.1), p=0.4),
             mt.RandomContrast(factor=(0.75, 1.3), p=0.3),
             mt.RandomBlur(sigma=(0.4, 0.9), p=0.15),
             mt.RandomGaussianNoise(sigma=(0.0, 0.15), p=0.3),
@@ -228,7 +228,7 @@ def write_report(path, whole, patches, history, scores, prediction, held_out, ra
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("build/demo"))
-    parser.add_argument("--steps", type=int, default=220)
+    parser.add_argument("--steps", type=int, default=260)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     begin = time.perf_counter()

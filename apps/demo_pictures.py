@@ -93,12 +93,11 @@ def curves(steps, loss, validation):
 
 def bars(names, values, unit):
     """Horizontal bars with their numbers."""
-    figure, axis = plt.subplots(figsize=(8, 0.45 * len(names) + 0.7))
+    figure, axis = plt.subplots(figsize=(8, 0.45 * len(names) + 1.0), layout="constrained")
     axis.barh(names[::-1], values[::-1], color="#5b8def")
     for i, v in enumerate(values[::-1]):
         axis.text(v, i, f" {v:.3g}", va="center", fontsize=9)
     axis.set_xlabel(unit)
     axis.set_xlim(0, max([*values, 1e-9]) * 1.15)
     axis.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
     return figure

@@ -22,7 +22,7 @@ def block(inside, out):
 class UNet3D(nn.Module):
     """[B, inside, Z, Y, X] → [B, classes, Z, Y, X]; extents must be multiples of 2 ** (len(widths) − 1)."""
 
-    def __init__(self, inside, classes, widths=(12, 24, 48, 64)):
+    def __init__(self, inside, classes, widths=(8, 16, 32, 64)):
         super().__init__()
         self.down = nn.ModuleList(block(a, b) for a, b in zip((inside, *widths), widths))
         self.up = nn.ModuleList(block(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1]))

@@ -1,6 +1,7 @@
 """The public names of microtome. SPDX-License-Identifier: Apache-2.0"""
 
 from . import items as items
+from . import report as report
 from . import ops as ops
 from . import report as report
 from . import torch as torch
