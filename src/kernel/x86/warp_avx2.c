@@ -87,8 +87,8 @@ void mtm_warp_locate_avx2(const mtm_warp_grid *g, const mtm_warp_row *row, int64
  * instruction more than twice on Zen 4. */
 static __m256 pairs(const float *p, const int64_t *offset, int k)
 {
-    __m128 lo = _mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p + offset[k])));
-    __m128 hi = _mm_castpd_ps(_mm_load_sd((const double *)(const void *)(p + offset[k + 4])));
+    __m128 lo = _mm_castsi128_ps(_mm_loadl_epi64((const void *)(p + offset[k])));
+    __m128 hi = _mm_castsi128_ps(_mm_loadl_epi64((const void *)(p + offset[k + 4])));
 
     lo = _mm_loadh_pi(lo, (const __m64 *)(const void *)(p + offset[k + 1]));
     hi = _mm_loadh_pi(hi, (const __m64 *)(const void *)(p + offset[k + 5]));
