@@ -43,6 +43,38 @@ static mtm_status keep_exception(ChainObject *chain, mtm_error *err)
     return MTM_E_INVAL;
 }
 
+bool core_chain_runs_here(ChainObject *chain)
+{
+    PyObject *type, *value, *trace;
+
+    PyErr_Fetch(&type, &value, &trace); /* objects are dropped while exceptions are on their way */
+    PyObject *const me = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+    const int found = me ? PySequence_Contains(chain->running, me) : 0;
+
+    Py_XDECREF(me);
+    PyErr_Clear();
+    PyErr_Restore(type, value, trace);
+    return found > 0;
+}
+
+/* fn(given), noted while it runs. */
+static PyObject *call_noted(ChainObject *chain, PyObject *fn, PyObject *given)
+{
+    PyObject *const me = PyLong_FromUnsignedLong(PyThread_get_thread_ident());
+    PyObject *const result =
+        me && !PyList_Append(chain->running, me) ? PyObject_CallFunctionObjArgs(fn, given, NULL) : NULL;
+    PyObject *type, *value, *trace;
+
+    PyErr_Fetch(&type, &value, &trace);
+    const Py_ssize_t at = me ? PySequence_Index(chain->running, me) : -1;
+    if (at >= 0)
+        PyList_SetSlice(chain->running, at, at + 1, NULL);
+    PyErr_Clear();
+    PyErr_Restore(type, value, trace);
+    Py_XDECREF(me);
+    return result;
+}
+
 /* The lock is held. Takes `in`. */
 static bool call_function(apply_user *u, mtm_array *in, mtm_array *out)
 {
@@ -51,7 +83,7 @@ static bool call_function(apply_user *u, mtm_array *in, mtm_array *out)
     PyObject *const given = core_numpy_take(u->st, in);
     PyObject *const fn =
         u->chain->functions ? Py_XNewRef(PyList_GetItem(u->chain->functions, u->number)) : NULL;
-    PyObject *const result = given && fn ? PyObject_CallFunctionObjArgs(fn, given, NULL) : NULL;
+    PyObject *const result = given && fn ? call_noted(u->chain, fn, given) : NULL;
     bool ok = false;
 
     if (!fn && !PyErr_Occurred())
@@ -183,7 +215,8 @@ static PyObject *chain_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     o->chain = c, o->functions = PyList_New(0), o->failures = PyList_New(0);
-    if (o->functions && o->failures)
+    o->running = PyList_New(0);
+    if (o->functions && o->failures && o->running)
         return (PyObject *)o;
     Py_DECREF((PyObject *)o);
     return NULL;
@@ -219,6 +252,7 @@ static void chain_dealloc(PyObject *self)
     mtm_chain_free(o->chain);
     Py_XDECREF(o->functions);
     Py_XDECREF(o->failures);
+    Py_XDECREF(o->running);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }

@@ -119,8 +119,11 @@ typedef struct ChainObject {
     PyObject_HEAD mtm_chain *chain;
     PyObject *functions; /* list: the Python functions, by number; NULL: cleared by the garbage collector */
     PyObject *failures;  /* list: their last exceptions, each with the text that the library was told */
+    PyObject *running;   /* list: identities of the threads inside one of the functions */
 } ChainObject;
 
+/* Whether this thread is inside one of the chain's functions. */
+bool core_chain_runs_here(ChainObject *chain);
 /* As core_raise; an exception of a function in the chain becomes the cause. chain may be NULL. */
 PyObject *core_raise_from(core_state *st, const mtm_error *err, ChainObject *chain);
 

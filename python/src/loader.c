@@ -114,16 +114,41 @@ static PyObject *loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
     return core_raise(st, &err);
 }
 
+/* A loader on its way out, with what it borrows. */
+typedef struct leaving {
+    mtm_loader *loader;
+    PyObject *chain;
+    core_items items;
+} leaving;
+
 /* Stops the workers; they may be waiting for the interpreter's lock, so it is let go. */
+static int leave(void *user)
+{
+    leaving *const v = user;
+
+    Py_BEGIN_ALLOW_THREADS mtm_loader_free(v->loader);
+    Py_END_ALLOW_THREADS core_items_drop(&v->items);
+    Py_XDECREF(v->chain);
+    PyMem_Free(v);
+    return 0;
+}
+
+/* A worker cannot wait for its own end, and it may be the one that drops or collects the loader: then the main thread
+ * does it. A forked child has no workers to stop. */
 static void stop(LoaderObject *o)
 {
-    mtm_loader *const l = o->loader;
+    leaving *const v = o->loader ? PyMem_Malloc(sizeof *v) : NULL;
+    const bool here = v && o->chain && o->chain != Py_None && core_chain_runs_here((ChainObject *)o->chain);
 
-    o->loader = NULL;
-    if (!l || o->pid != (long)getpid()) /* a forked child has no workers to stop */
-        return;
-    Py_BEGIN_ALLOW_THREADS mtm_loader_free(l);
-    Py_END_ALLOW_THREADS
+    if (v) {
+        *v = (leaving){
+            .loader = o->pid == (long)getpid() ? o->loader : NULL, .chain = o->chain, .items = o->items};
+        o->loader = NULL, o->chain = NULL, o->items = (core_items){0};
+        if (!here)
+            leave(v);
+        else
+            Py_AddPendingCall(leave, v); /* refused: the loader runs on, which harms nothing */
+    }
 }
 
 static int loader_traverse(PyObject *self, visitproc visit, void *arg)
@@ -138,7 +163,6 @@ static int loader_traverse(PyObject *self, visitproc visit, void *arg)
     return 0;
 }
 
-/* The loader goes before what it borrows. */
 static int loader_clear(PyObject *self)
 {
     LoaderObject *const o = (LoaderObject *)self;

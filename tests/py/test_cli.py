@@ -170,10 +170,7 @@ def test_convert_refuses_nonsense_and_leaves_nothing(volume, tmp_path, option, c
 
 
 def test_environment_errors_exit_with_3(volume, tmp_path):
-    if os.geteuid() == 0:
-        target = "/proc/nowhere.nii"  # no one may write there
-    else:
-        target = "/nowhere.nii"
+    target = "/proc/nowhere.nii" if os.geteuid() == 0 else "/nowhere.nii"  # no one may write there
     done = run("convert", volume[0], target)
     assert done.returncode in (1, 3) and done.stderr.startswith(f"microtome: {target}: ")
 

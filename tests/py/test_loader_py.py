@@ -460,6 +460,37 @@ def test_a_cycle_through_a_function_is_collected(cases):
     assert gone() is None
 
 
+COLLECT = """
+import gc, threading, time, weakref, numpy as np, microtome as mt
+go, calls = threading.Event(), []
+def collect(a):
+    calls.append(1)
+    if len(calls) > 1:
+        go.wait(20)
+        gc.collect()
+    return a
+gc.disable()
+box = [mt.Loader([{"image": np.zeros((4, 4, 4), "f4")}] * 8, [mt.Apply(collect, "image")], threads=1)]
+box.append(box)
+next(iter(box[0]))
+gone = weakref.ref(box[0])
+del box
+go.set()
+end = time.monotonic() + 20
+while gone() is not None and time.monotonic() < end:
+    time.sleep(0.01)
+time.sleep(0.1)
+print(gone() is None, len(calls))
+"""
+
+
+def test_a_worker_may_collect_its_own_loader():
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECT], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0 and done.stdout.startswith("True"), done.stderr
+
+
 # ---- processes --------------------------------------------------------------------------------------------
 
 CTRL_C = """
