@@ -50,6 +50,30 @@ void mtm_gather_steps(const mtm_gather *j, int64_t channel, const int64_t start[
         }
 }
 
+#define TAKE(type)                                                                                           \
+    static void take_##type(const uint8_t *data, const int64_t *offset, int32_t n, uint8_t *out,             \
+                            int64_t stride)                                                                  \
+    {                                                                                                        \
+        for (int32_t i = 0; i < n; i++)                                                                      \
+            memcpy(out + i * stride, data + offset[i], sizeof(type));                                        \
+    }
+TAKE(uint8_t)
+TAKE(uint16_t)
+TAKE(uint32_t)
+TAKE(uint64_t)
+#undef TAKE
+
+void mtm_gather_take(size_t bytes, const uint8_t *data, const int64_t *offset, int32_t n, uint8_t *out,
+                     int64_t stride)
+{
+    switch (bytes) {
+    case 1: take_uint8_t(data, offset, n, out, stride); break;
+    case 2: take_uint16_t(data, offset, n, out, stride); break;
+    case 4: take_uint32_t(data, offset, n, out, stride); break;
+    default: take_uint64_t(data, offset, n, out, stride); break;
+    }
+}
+
 mtm_status mtm_gather_fill(const mtm_array *part, double value, mtm_pool *pool, mtm_error *err)
 {
     mtm_array src = *part, dst = *part;

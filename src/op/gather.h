@@ -47,6 +47,10 @@ static inline bool mtm_gather_direct(const mtm_array *out)
  * place. */
 void mtm_gather_steps(const mtm_gather *j, int64_t channel, const int64_t start[3], const mtm_array *rows);
 
+/* Copies n elements from data + offset[i] to out + i·stride, all in bytes; elements of 1, 2, 4 or 8 bytes. */
+void mtm_gather_take(size_t elem_bytes, const uint8_t *data, const int64_t *offset, int32_t n, uint8_t *out,
+                     int64_t stride);
+
 /* Sets every voxel of part to value, converted. */
 mtm_status mtm_gather_fill(const mtm_array *part, double value, mtm_pool *pool, mtm_error *err);
 

@@ -124,30 +124,6 @@ static mtm_status float_tile(const affine_job *a, const int64_t start[3], const 
 
 /* ---- nearest ------------------------------------------------------------------------------------------- */
 
-#define TAKE(type)                                                                                           \
-    static void take_##type(const uint8_t *data, const int64_t *offset, int32_t n, uint8_t *out,             \
-                            int64_t stride)                                                                  \
-    {                                                                                                        \
-        for (int32_t i = 0; i < n; i++)                                                                      \
-            memcpy(out + i * stride, data + offset[i], sizeof(type));                                        \
-    }
-TAKE(uint8_t)
-TAKE(uint16_t)
-TAKE(uint32_t)
-TAKE(uint64_t)
-#undef TAKE
-
-static void take(size_t bytes, const uint8_t *data, const int64_t *offset, int32_t n, uint8_t *out,
-                 int64_t stride)
-{
-    switch (bytes) {
-    case 1: take_uint8_t(data, offset, n, out, stride); break;
-    case 2: take_uint16_t(data, offset, n, out, stride); break;
-    case 4: take_uint32_t(data, offset, n, out, stride); break;
-    default: take_uint64_t(data, offset, n, out, stride); break;
-    }
-}
-
 /* The same as float_row for elements of any dtype; strides in bytes. */
 static void nearest_row(const affine_job *a, const mtm_warp_row *row, int64_t x0, int32_t n, uint8_t *to,
                         int64_t stride, int64_t pitch)
@@ -168,7 +144,8 @@ static void nearest_row(const affine_job *a, const mtm_warp_row *row, int64_t x0
         for (int64_t x = inside[1]; x < x0 + n; x++)
             memcpy(out + (x - x0) * stride, a->value_bytes, bytes);
         if (count > 0)
-            take(bytes, channel_data(a, c), taps.offset, count, out + (inside[0] - x0) * stride, stride);
+            mtm_gather_take(bytes, channel_data(a, c), taps.offset, count, out + (inside[0] - x0) * stride,
+                            stride);
     }
 }
 

@@ -69,15 +69,18 @@ static mtm_status pad_piece(const view_job *b, int64_t channel, const int64_t st
     const size_t bytes = mtm_dtype_size(in->dtype);
     const int64_t shape[4] = {1, size[0], size[1], size[2]};
     const mtm_array src = mtm_array_wrap(raw, in->dtype, 4, shape);
+    int64_t column[MTM_GATHER_PIECE];
     uint8_t *to = raw;
 
+    for (int64_t i = 0; i < size[2]; i++)
+        column[i] = folded_offset(b, 2, start[2] + i);
     for (int64_t z = 0; z < size[0]; z++)
         for (int64_t y = 0; y < size[1]; y++) {
             const uint8_t *const row = (const uint8_t *)in->data + channel * in->stride[0] +
                                        folded_offset(b, 0, start[0] + z) + folded_offset(b, 1, start[1] + y);
 
-            for (int64_t i = 0; i < size[2]; i++, to += bytes)
-                memcpy(to, row + folded_offset(b, 2, start[2] + i), bytes);
+            mtm_gather_take(bytes, row, column, (int32_t)size[2], to, (int64_t)bytes);
+            to += bytes * (size_t)size[2];
         }
     return mtm_array_convert(dst, &src, 1, 0, NULL, err);
 }
