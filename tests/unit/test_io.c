@@ -245,10 +245,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_source_file),    cmocka_unit_test(test_source_changed),
-        cmocka_unit_test(test_source_refused), cmocka_unit_test(test_source_memory),
+        cmocka_unit_test(test_source_file),       cmocka_unit_test(test_source_changed),
+        cmocka_unit_test(test_source_refused),    cmocka_unit_test(test_source_memory),
         cmocka_unit_test(test_source_after_fork), cmocka_unit_test(test_write),
-        cmocka_unit_test(test_write_refused),  cmocka_unit_test(test_write_full),
+        cmocka_unit_test(test_write_refused),     cmocka_unit_test(test_write_full),
         cmocka_unit_test(test_no_memory),
     };
 
