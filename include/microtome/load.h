@@ -100,7 +100,9 @@ typedef struct mtm_batch_field {
     const char *name;
     mtm_field_kind kind;
     bool ragged;
-    mtm_array array;       /* [B, C, Z, Y, X], [B] for numbers; empty when ragged */
+    /* [B, C, Z, Y, X], [B] for numbers; empty when ragged. Samples of different dtypes become float32 together (label
+     * maps int32 or int64). */
+    mtm_array array;
     const mtm_array *each; /* ragged: one [C, Z, Y, X] per sample */
 } mtm_batch_field;
 

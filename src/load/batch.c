@@ -59,9 +59,24 @@ static mtm_status block_new(batch_block **out, mtm_sample *const *samples, int32
 /* What holds all samples of a field. */
 typedef struct field_shape {
     int64_t most[4]; /* largest [C, Z, Y, X] */
-    mtm_dtype dtype; /* the samples' own, or float32 where they differ */
+    mtm_dtype dtype; /* the samples' own, or one that holds all of them */
     bool one_shape;
 } field_shape;
+
+static bool fits_i32(mtm_dtype t)
+{
+    return mtm_dtype_size(t) < 4 || t == MTM_I32;
+}
+
+/* For samples of two dtypes in one batch: label maps stay integral. */
+static mtm_dtype common_dtype(mtm_dtype a, mtm_dtype b, bool label)
+{
+    if (a == b)
+        return a;
+    if (label && mtm_dtype_is_integer(a) && mtm_dtype_is_integer(b))
+        return fits_i32(a) && fits_i32(b) ? MTM_I32 : MTM_I64;
+    return MTM_F32;
+}
 
 static field_shape measure(mtm_sample *const *samples, int32_t n, int32_t field)
 {
@@ -75,8 +90,7 @@ static field_shape measure(mtm_sample *const *samples, int32_t n, int32_t field)
             m.one_shape &= i == 0 || shape[k] == m.most[k];
             m.most[k] = mtm_max_i64(m.most[k], shape[k]);
         }
-        if (s->dtype != m.dtype)
-            m.dtype = MTM_F32;
+        m.dtype = common_dtype(m.dtype, s->dtype, s->label);
     }
     return m;
 }

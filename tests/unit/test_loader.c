@@ -206,9 +206,11 @@ static void test_eager_equals_loader(void **state)
     const mtm_loader_options o = options();
     mtm_loader *const l = loader_new(d, c, &o);
     mtm_error err = {0};
+    mtm_pool *pool;
     mtm_exec *x;
 
-    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    assert_ok(mtm_pool_new(&pool, 3, &err));
+    assert_ok(mtm_exec_new(&x, pool, NULL, &err));
     for (mtm_batch *b; (b = next(l)); mtm_batch_release(b))
         for (int32_t i = 0; i < b->n; i++) {
             mtm_array out[3];
@@ -228,6 +230,7 @@ static void test_eager_equals_loader(void **state)
                 mtm_array_drop(&out[f]);
         }
     mtm_exec_free(x);
+    mtm_pool_free(pool);
     mtm_loader_free(l);
     mtm_chain_free(c);
     free(d);
@@ -367,6 +370,34 @@ static void test_ragged(void **state)
         assert_memory_equal(v, d->image[i], (size_t)(Z - i) * Y * X * sizeof(float));
         for (int k = (Z - i) * Y * X; k < VOXELS; k++)
             assert_true(v[k] == -3.5f);
+    }
+    mtm_batch_release(b);
+    mtm_loader_free(l);
+    free(d);
+}
+
+/* A batch has one dtype per field. */
+static void test_mixed_dtypes(void **state)
+{
+    data_set *const d = data_new();
+    mtm_loader_options o = options();
+    int16_t image[VOXELS], label[VOXELS];
+    mtm_loader *l;
+    mtm_batch *b;
+
+    for (int v = 0; v < VOXELS; v++)
+        image[v] = (int16_t)(v - 500), label[v] = (int16_t)(v % 7);
+    d->fields[1][0].array = mtm_array_wrap(image, MTM_I16, 3, (int64_t[]){Z, Y, X});
+    d->fields[1][1].array = mtm_array_wrap(label, MTM_I16, 3, (int64_t[]){Z, Y, X});
+    o.shuffle = false;
+    l = loader_new(d, NULL, &o);
+    b = next(l);
+    assert_int_equal(b->fields[0].array.dtype, MTM_F32);
+    assert_int_equal(b->fields[1].array.dtype, MTM_I32);
+    for (int v = 0; v < VOXELS; v++) {
+        assert_true(((float *)b->fields[0].array.data)[VOXELS + v] == image[v]);
+        assert_int_equal(((int32_t *)b->fields[1].array.data)[VOXELS + v], label[v]);
+        assert_int_equal(((int32_t *)b->fields[1].array.data)[v], d->label[0][v]);
     }
     mtm_batch_release(b);
     mtm_loader_free(l);
@@ -680,6 +711,7 @@ int main(void)
         cmocka_unit_test(test_shards),
         cmocka_unit_test(test_several_crops),
         cmocka_unit_test(test_ragged),
+        cmocka_unit_test(test_mixed_dtypes),
         cmocka_unit_test(test_bad_item),
         cmocka_unit_test(test_foreign_function),
         cmocka_unit_test(test_wrong_use),
