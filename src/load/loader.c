@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -255,19 +256,25 @@ mtm_status mtm_loader_seek(mtm_loader *l, int64_t epoch, int64_t batch, mtm_erro
 
 /* ---- batches ------------------------------------------------------------------------------------------ */
 
-/* Workers begin with the first batch that is asked for, so that a loader may be made before a fork. Lock held. */
+/* Workers begin with the first batch that is asked for, so that a loader may be made before a fork. Signals are the
+ * program's own threads' business. Lock held. */
 static mtm_status start_workers(mtm_loader *l, mtm_error *err)
 {
-    l->owner = getpid();
-    for (; l->n_started < l->n_threads; l->n_started++) {
-        mtm_worker *const w = &l->workers[l->n_started];
-        const int e = pthread_create(&w->thread, NULL, mtm_loader_work, w);
+    sigset_t all, before;
+    int e = 0;
 
-        if (e && !l->n_started)
-            return mtm_fail_errno(err, e, "a worker thread could not be started");
-        if (e) /* fewer workers give the same batches */
-            break;
+    l->owner = getpid();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    while (!e && l->n_started < l->n_threads) {
+        mtm_worker *const w = &l->workers[l->n_started];
+
+        e = pthread_create(&w->thread, NULL, mtm_loader_work, w);
+        l->n_started += !e;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!l->n_started) /* fewer workers than asked for give the same batches */
+        return mtm_fail_errno(err, e, "a worker thread could not be started");
     return MTM_OK;
 }
 
