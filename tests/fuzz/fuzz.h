@@ -6,14 +6,17 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 #define FUZZ_CHECK(condition)                                                                                \
     do {                                                                                                     \
-        if (!(condition))                                                                                    \
+        if (!(condition)) {                                                                                  \
+            fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__, __LINE__, #condition);                    \
             abort();                                                                                         \
+        }                                                                                                    \
     } while (0)
 
 #endif

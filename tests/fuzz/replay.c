@@ -1,8 +1,9 @@
 /* tests/fuzz/replay.c: runs a fuzz target without libFuzzer, with any compiler: on the files of a corpus folder, and on
- * inputs that are made of them by cutting and changing bytes (always the same ones, by Philox).
+ * inputs that are made of them by cutting and changing bytes (always the same ones, by Philox). Speaks TAP.
  * Usage: fuzz_NAME FOLDER [changes per file]
  * SPDX-License-Identifier: Apache-2.0 */
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,34 +62,50 @@ static void run_changed(uint8_t *p, size_t n, int times)
     }
 }
 
-int main(int argc, char **argv)
+static int visible(const struct dirent *e)
 {
-    const int times = argc > 2 ? atoi(argv[2]) : CHANGES;
-    DIR *const folder = argc > 1 ? opendir(argv[1]) : NULL;
-    int files = 0;
+    return e->d_name[0] != '.';
+}
 
-    if (!folder) {
-        fprintf(stderr, "usage: %s FOLDER [changes per file]\n", argv[0]);
-        return 2;
-    }
-    for (struct dirent *e; (e = readdir(folder));) {
-        char path[PATH_ROOM];
-        uint8_t *p;
-        size_t n;
+/* One file and what is made of it. Its name is printed first, since a target that finds something stops the process. */
+static bool replay(int number, const char *folder, const char *name, int times)
+{
+    char path[PATH_ROOM];
+    uint8_t *p = NULL;
+    size_t n = 0;
+    bool ok;
 
-        if (e->d_name[0] == '.' ||
-            snprintf(path, sizeof path, "%s/%s", argv[1], e->d_name) >= (int)sizeof path)
-            continue;
+    printf("# %s\n", name);
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path)
         p = read_all(path, &n);
-        if (!p)
-            continue;
+    if (p) {
         run(p, n);
         if (n)
             run_changed(p, n, times);
-        free(p);
-        files++;
     }
-    closedir(folder);
-    printf("%d files replayed\n", files);
-    return files ? 0 : 1; /* a run over nothing has tested nothing */
+    ok = p != NULL;
+    printf("%sok %d - %s%s\n", ok ? "" : "not ", number, name, ok ? "" : ": cannot be read");
+    free(p);
+    return ok;
+}
+
+int main(int argc, char **argv)
+{
+    const int times = argc > 2 ? atoi(argv[2]) : CHANGES;
+    struct dirent **entries = NULL;
+    const int files = argc > 1 ? scandir(argv[1], &entries, visible, alphasort) : -1;
+    int failed = 0;
+
+    if (files < 0) {
+        fprintf(stderr, "usage: %s FOLDER [changes per file]\n", argv[0]);
+        return 2;
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0); /* what was printed outlives a crash */
+    printf("1..%d\n", files);
+    for (int i = 0; i < files; i++) {
+        failed += !replay(i + 1, argv[1], entries[i]->d_name, times);
+        free(entries[i]);
+    }
+    free(entries);
+    return failed || !files; /* a run over nothing has tested nothing */
 }
