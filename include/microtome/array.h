@@ -1,4 +1,4 @@
-/* microtome/array.h: n-dimensional views over memory, and boxes in them.
+/* microtome/array.h: n-dimensional views over memory, boxes in them, and tables of a label map's classes.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MICROTOME_ARRAY_H
 #define MICROTOME_ARRAY_H
@@ -10,23 +10,6 @@ extern "C" {
 #endif
 
 #define MTM_MAX_DIMS 8
-
-typedef enum mtm_dtype {
-    MTM_NONE = 0, /* "not given": let the callee choose */
-    MTM_U8,
-    MTM_I8,
-    MTM_U16,
-    MTM_I16,
-    MTM_U32,
-    MTM_I32,
-    MTM_U64,
-    MTM_I64,
-    MTM_F16,
-    MTM_F32,
-    MTM_F64,
-    MTM_BOOL, /* one byte, 0 or 1 */
-    MTM_N_DTYPES
-} mtm_dtype;
 
 typedef enum mtm_device { MTM_DEVICE_CPU = 0, MTM_DEVICE_CUDA = 1 } mtm_device;
 
@@ -47,11 +30,6 @@ typedef struct mtm_box {
     int64_t start[MTM_MAX_DIMS], size[MTM_MAX_DIMS];
 } mtm_box;
 
-MTM_API size_t mtm_dtype_size(mtm_dtype t);          /* bytes; 0 for MTM_NONE and numbers that are no dtype */
-MTM_API const char *mtm_dtype_name(mtm_dtype t);     /* NumPy's name: "uint8", …, "float32", "bool" */
-MTM_API mtm_dtype mtm_dtype_parse(const char *name); /* NumPy's name; MTM_NONE when unknown */
-MTM_API bool mtm_dtype_is_integer(mtm_dtype t);      /* BOOL counts as integer */
-
 /* A new C-order array with undefined contents; r may be NULL. Errors: MTM_E_INVAL (shape), MTM_E_NOMEM. */
 MTM_API mtm_status mtm_array_new(mtm_array *out, mtm_dtype t, int32_t ndim, const int64_t *shape,
                                  mtm_recycler *r, mtm_error *err);
@@ -69,6 +47,25 @@ MTM_API mtm_status mtm_array_crop(mtm_array *out, const mtm_array *a, const mtm_
  * integer-exactly (clamped). Overlapping memory is not allowed. pool may be NULL. */
 MTM_API mtm_status mtm_array_convert(mtm_array *dst, const mtm_array *src, double slope, double inter,
                                      mtm_pool *pool, mtm_error *err);
+
+/* ---- labels ------------------------------------------------------------------------------------------- */
+
+/* What class-balanced and object crops need to know of a label map, so that drawing a position needs no second
+ * full read. Positions are voxel numbers in [Z, Y, X] order; per class up to 4096 of them, a uniform sample
+ * drawn once by Philox (key: the class), all of them when there are fewer. */
+typedef struct mtm_label_table {
+    int32_t n_classes;      /* at most 4096; more is MTM_E_LIMIT */
+    const int64_t *classes; /* ascending */
+    const int64_t *counts;  /* voxels of each */
+    const int64_t *offset; /* n_classes + 1: positions of class i are at[offset[i]] … at[offset[i + 1] − 1] */
+    const int64_t *at;
+} mtm_label_table;
+
+/* labels: [Z, Y, X], integer values. Free with mtm_label_table_free. */
+MTM_API mtm_status mtm_label_table_new(mtm_label_table **out, const mtm_array *labels, mtm_error *err);
+MTM_API void mtm_label_table_free(mtm_label_table *t);
+
+/* ---- DLPack ------------------------------------------------------------------------------------------- */
 
 /* The array as a DLPack 1.0 tensor, without a copy; it holds its own reference on a->owner (borrowed memory must outlive
  * it). Its consumer, or mtm_dlpack_drop, deletes it. Errors: MTM_E_INVAL (a stride is no multiple of the element). */

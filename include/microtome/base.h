@@ -1,4 +1,4 @@
-/* microtome/base.h: status codes, errors, limits, reference-counted memory, threads, CPU flags.
+/* microtome/base.h: status codes, errors, element types, limits, reference-counted memory, threads, CPU flags.
  * The lowest layer of the public API; every other header includes it.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MICROTOME_BASE_H
@@ -58,6 +58,30 @@ typedef struct mtm_error {
 
 /* "MTM_E_CORRUPT"; "MTM_?" for a number that is no status. */
 MTM_API const char *mtm_status_name(mtm_status s);
+
+/* ---- element types ------------------------------------------------------------------------------------ */
+
+typedef enum mtm_dtype {
+    MTM_NONE = 0, /* "not given": let the callee choose */
+    MTM_U8,
+    MTM_I8,
+    MTM_U16,
+    MTM_I16,
+    MTM_U32,
+    MTM_I32,
+    MTM_U64,
+    MTM_I64,
+    MTM_F16,
+    MTM_F32,
+    MTM_F64,
+    MTM_BOOL, /* one byte, 0 or 1 */
+    MTM_N_DTYPES
+} mtm_dtype;
+
+MTM_API size_t mtm_dtype_size(mtm_dtype t);          /* bytes; 0 for MTM_NONE and numbers that are no dtype */
+MTM_API const char *mtm_dtype_name(mtm_dtype t);     /* NumPy's name: "uint8", …, "float32", "bool" */
+MTM_API mtm_dtype mtm_dtype_parse(const char *name); /* NumPy's name; MTM_NONE when unknown */
+MTM_API bool mtm_dtype_is_integer(mtm_dtype t);      /* BOOL counts as integer */
 
 /* ---- limits ------------------------------------------------------------------------------------------- */
 

@@ -91,23 +91,9 @@ MTM_API mtm_status mtm_image_stats_get(mtm_image *im, mtm_read_options *opt, mtm
 
 /* ---- labels ------------------------------------------------------------------------------------------- */
 
-/* What class-balanced and object crops need to know of a label map, so that drawing a position needs no second
- * full read. Positions are voxel numbers in [Z, Y, X] order; per class up to 4096 of them, a uniform sample
- * drawn once by Philox (key: the class), all of them when there are fewer. */
-typedef struct mtm_label_table {
-    int32_t n_classes;      /* at most 4096; more is MTM_E_LIMIT */
-    const int64_t *classes; /* ascending */
-    const int64_t *counts;  /* voxels of each */
-    const int64_t *offset; /* n_classes + 1: positions of class i are at[offset[i]] … at[offset[i + 1] − 1] */
-    const int64_t *at;
-} mtm_label_table;
-
-/* From the index, else by one full read (kept in the index). Free with mtm_label_table_free. */
+/* The picture's label table: from the index, else by one full read (kept in the index). Free with mtm_label_table_free. */
 MTM_API mtm_status mtm_image_labels_get(mtm_image *im, mtm_read_options *opt, mtm_label_table **out,
                                         mtm_error *err);
-/* The same of an array already in memory ([Z, Y, X], integer values). */
-MTM_API mtm_status mtm_label_table_new(mtm_label_table **out, const mtm_array *labels, mtm_error *err);
-MTM_API void mtm_label_table_free(mtm_label_table *t);
 
 /* ---- writing ------------------------------------------------------------------------------------------ */
 

@@ -6,7 +6,6 @@
 #define MTM_KERNEL_CONVERT_H
 
 #include "base/error.h"
-#include "microtome/array.h"
 
 /* Arrays are indexed by mtm_dtype, or by log2 of the element's bytes. Rows are contiguous, in native byte order, aligned to
  * their element; dst and src do not overlap unless said. */

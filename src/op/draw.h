@@ -4,7 +4,7 @@
 #define MTM_OP_DRAW_H
 
 #include "base/rng.h"
-#include "microtome/image.h"
+#include "microtome/array.h"
 #include "microtome/op.h"
 
 typedef struct mtm_draw {

@@ -1,11 +1,10 @@
-/* image/labels.c: a label map's classes, how many voxels each has, and where some of them are.
+/* array/labels.c: a label map's classes, how many voxels each has, and where some of them are.
  * Values of up to 16 bits are counted in a table; wider ones are numbered by a hash table first, so that the second pass is
  * the same for all.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "array/array.h"
+#include "array.h"
 #include "base/rng.h"
 #include "kernel/label.h"
-#include "microtome/image.h"
 
 enum { MOST_CLASSES = 4096, MOST_PLACES = 4096, SLOTS = 4 * MOST_CLASSES };
 
