@@ -60,7 +60,7 @@ doc: build
 
 format: build
 	clang-format -i $$(git ls-files '*.c' '*.h')
-	ruff format -q $$(git ls-files '*.py')
+	ruff format -q $$(git ls-files '*.py' '*.pyi')
 
 clean:
 	rm -rf build

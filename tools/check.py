@@ -47,8 +47,8 @@ def main():
         "layers": [python, "tests/check_layers.py"],
         "exports": [python, "tests/check_exports.py", str(args.build / "src" / "libmicrotome.so")],
         "C formatting": ["clang-format", "--dry-run", "-Werror", *git_files("*.c", "*.h")],
-        "Python lint": ["ruff", "check", "-q", *git_files("*.py")],
-        "Python formatting": ["ruff", "format", "-q", "--check", *git_files("*.py")],
+        "Python lint": ["ruff", "check", "-q", *git_files("*.py", "*.pyi")],
+        "Python formatting": ["ruff", "format", "-q", "--check", *git_files("*.py", "*.pyi")],
         "generated files": [python, "tools/gen_ops.py", "--check"],
     }
     failed = []

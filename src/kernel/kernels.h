@@ -8,10 +8,10 @@
 #include "kernel/copy.h"
 #include "kernel/label.h"
 #include "kernel/pointwise.h"
+#include "kernel/resample.h"
 #include "kernel/select.h"
 #include "kernel/stats.h"
 #include "kernel/warp.h"
-#include "kernel/resample.h"
 
 typedef struct mtm_kernels {
     mtm_convert_kernels convert;
