@@ -195,7 +195,10 @@ def write_report(path, whole, patches, history, scores, prediction, held_out, ra
         pictures.patches(*patches), "Class-balanced patches after flips, affine, contrast, blur and noise."
     )
     report.heading("Training")
-    report.picture(pictures.curves(history["step"], history["loss"], history["dice"]))
+    report.picture(
+        pictures.curves(history["step"], history["loss"], history["dice"]),
+        "Loss of each step (thin) and its moving mean; Dice of the hemisphere that was held out.",
+    )
     share = history["wait_s"] / history["seconds"]
     report.text(
         f"{len(history['step'])} steps of {2} patches in {history['seconds']:.0f} s on {torch.get_num_threads()} threads; the network "
@@ -209,12 +212,12 @@ def write_report(path, whole, patches, history, scores, prediction, held_out, ra
         ["group", "Dice, held-out hemisphere"], [[name, score] for name, score in zip(GROUPS, scores)]
     )
     report.heading("Where the loader's time goes")
-    stages = {
-        k.removesuffix("_ns"): v / 1e6 / max(1, stats["samples"])
-        for k, v in stats.items()
-        if k.endswith("_ns") and k != "wait_ns"
-    }
-    report.picture(pictures.bars(list(stages), list(stages.values()), "ms per sample, one worker thread"))
+    names = ("read", "inflate", "decode", "geometry", "intensity", "apply")
+    stages = {name: stats[name] * 1e3 / max(1, stats["samples"]) for name in names}
+    report.picture(
+        pictures.bars(list(stages), list(stages.values()), "ms per sample"),
+        "Worker time per sample, by stage; what is cached costs nothing here.",
+    )
     report.table(["chain", "samples per second"], [[name, rate] for name, rate in rates.items()])
     if len(rates) == 1:
         report.note(
