@@ -31,7 +31,9 @@ typedef struct job {
     int64_t step[MTM_MAX_DIMS]; /* extents of one item along each axis */
     int64_t grain;              /* items of a task */
     piece_sums *sums;           /* per task, or NULL */
-    atomic_bool nan;            /* a NaN met an integer */
+    /* Rows need this call and no other; or NULL. */
+    void (*direct)(float *dst, const void *src, size_t n, float slope, float inter);
+    atomic_bool nan; /* a NaN met an integer */
 } job;
 
 /* ---- the plan ----------------------------------------------------------------------------------------- */
@@ -231,6 +233,56 @@ static int64_t prefetch_bytes(const job *j)
     return rows && bytes <= PREFETCH_MOST ? bytes : 0;
 }
 
+/* The conversion of every row when it is one step from place to place: to float32, without byte order, staging or
+ * statistics. Short rows then cost what the numbers cost. */
+static void choose_direct(job *j)
+{
+    const int32_t last = j->ndim - 1;
+    const bool copy = j->c.src == MTM_F32 && j->c.slope == 1 && j->c.inter == 0;
+    bool aligned =
+        (uintptr_t)j->dst % (uintptr_t)j->dst_size == 0 && (uintptr_t)j->src % (uintptr_t)j->src_size == 0;
+
+    for (int32_t i = 0; i < j->ndim; i++)
+        aligned &= j->dst_stride[i] % j->dst_size == 0 && j->src_stride[i] % j->src_size == 0;
+    if (aligned && !copy && !j->sums && !j->c.swap && j->c.dst == MTM_F32 && j->across < 0 && last > 0 &&
+        j->shape[last] <= j->step[last] && j->src_stride[last] == j->src_size &&
+        j->dst_stride[last] == j->dst_size)
+        j->direct = j->k->to_f32[j->c.src];
+}
+
+/* Rows [lo, hi) by the direct call, in runs along the axis outside of them. While a run ends, rows of the next one are
+ * asked for. */
+static void work_direct(void *arg, int64_t lo, int64_t hi)
+{
+    const job *const j = arg;
+    const int32_t outer = j->ndim - 2;
+    const int64_t prefetch = hi - lo > PREFETCH_ITEMS ? prefetch_bytes(j) : 0, n = j->shape[outer];
+    const int64_t src_stride = j->src_stride[outer], dst_stride = j->dst_stride[outer];
+    const float slope = (float)j->c.slope, inter = (float)mtm_convert_inter(&j->c);
+    place now = place_of(j, lo);
+
+    while (lo < hi) {
+        const int64_t run = mtm_min_i64(n - now.at[outer], hi - lo);
+        const char *src = now.src;
+        char *dst = now.dst;
+
+        now.at[outer] += run - 1; /* to where the next run begins */
+        now.src += (run - 1) * src_stride, now.dst += (run - 1) * dst_stride;
+        place_next(j, &now);
+        for (int64_t i = 0; i < run; i++, src += src_stride, dst += dst_stride) {
+            const int64_t k = i + PREFETCH_ITEMS - run;
+            const char *const ahead = k < 0 ? src + PREFETCH_ITEMS * src_stride : now.src + k * src_stride;
+
+            for (int64_t b = 0; b < prefetch; b += 64)
+                __builtin_prefetch(ahead + b);
+            if (prefetch) /* a row seldom begins where a cache line does */
+                __builtin_prefetch(ahead + prefetch - 1);
+            j->direct((float *)(void *)dst, src, (size_t)j->shape[outer + 1], slope, inter);
+        }
+        lo += run;
+    }
+}
+
 /* Items [lo, hi): one task. */
 static void work(void *arg, int64_t lo, int64_t hi)
 {
@@ -298,7 +350,8 @@ static mtm_status run(job *j, int64_t items, int64_t elements, mtm_stats *st, mt
             sums[i].all = sums[i].nonzero = mtm_moments_none();
     }
     j->sums = sums;
-    MTM_TRY(mtm_pool_for(pool, items, j->grain, work, j, NULL, err));
+    choose_direct(j);
+    MTM_TRY(mtm_pool_for(pool, items, j->grain, j->direct ? work_direct : work, j, NULL, err));
     if (atomic_load(&j->nan))
         return mtm_fail(err, MTM_E_INVAL, -1, "NaN cannot be converted to %s", mtm_dtype_name(j->c.dst));
     for (int64_t i = 1; st && i < pieces; i++) {

@@ -70,7 +70,12 @@ int mtm_convert_log2(mtm_dtype t)
     return log2_bytes[t];
 }
 
-/* One block from native bytes. Which middle type: see mtm_convert_row. −0 as the intercept changes no bit of any number. */
+double mtm_convert_inter(const mtm_conversion *c)
+{
+    return c->slope == 1 && c->inter == 0 ? -0.0 : c->inter;
+}
+
+/* One block from native bytes. Which middle type: see mtm_convert_row. */
 static bool convert_block(const mtm_convert_kernels *k, const mtm_conversion *c, void *dst, const void *src,
                           size_t n)
 {
@@ -80,7 +85,7 @@ static bool convert_block(const mtm_convert_kernels *k, const mtm_conversion *c,
         int64_t i64[BLOCK];
     } middle;
     const bool plain = c->slope == 1 && c->inter == 0;
-    const double inter = plain ? -0.0 : c->inter;
+    const double inter = mtm_convert_inter(c);
 
     if (plain && c->src == c->dst) {
         k->copy(dst, src, n << mtm_convert_log2(c->src));

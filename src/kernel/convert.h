@@ -47,6 +47,9 @@ typedef struct mtm_conversion {
 bool mtm_convert_row(const mtm_convert_kernels *k, const mtm_conversion *c, void *dst, const void *src,
                      size_t n);
 
+/* The intercept as to_f32 and to_f64 take it: where nothing is scaled, −0, which changes no bit of any number. */
+double mtm_convert_inter(const mtm_conversion *c);
+
 /* log2 of an element's bytes: 0 … 3. */
 int mtm_convert_log2(mtm_dtype t);
 

@@ -383,6 +383,47 @@ static void test_convert_large(void **state)
     mtm_array_drop(&again);
 }
 
+/* A box of a volume: rows of a few numbers, pieces that begin amid a plane, axes backwards. */
+static void test_convert_box(void **state)
+{
+    enum { Z = 61, Y = 67, X = 131, LINE = 150, PLANE = LINE * 83, N = Z * Y * X };
+    const int64_t shape[3] = {Z, Y, X};
+    mtm_error err = {0};
+    mtm_array whole, dst, again;
+    mtm_pool *pool;
+
+    assert_ok(mtm_array_new(&whole, MTM_I16, 1, (const int64_t[]){70 * PLANE}, NULL, &err));
+    assert_ok(mtm_array_new(&dst, MTM_F32, 3, shape, NULL, &err));
+    assert_ok(mtm_array_new(&again, MTM_F32, 3, shape, NULL, &err));
+    assert_ok(mtm_pool_new(&pool, 3, &err));
+    for (int64_t i = 0; i < 70 * PLANE; i++)
+        ((int16_t *)whole.data)[i] = (int16_t)(i * 7919 % 65521);
+    for (int way = 0; way < 4; way++) {
+        mtm_array box = mtm_array_wrap((int16_t *)whole.data + 5 * PLANE + 9 * LINE + 13, MTM_I16, 3, shape);
+
+        box.stride[0] = 2 * PLANE, box.stride[1] = 2 * LINE, box.stride[2] = 2;
+        for (int axis = 0; axis < 2; axis++)
+            if (way >> axis & 1) {
+                box.data = (char *)box.data + (shape[axis] - 1) * box.stride[axis];
+                box.stride[axis] = -box.stride[axis];
+            }
+        memset(dst.data, 0xAA, (size_t)N * 4);
+        assert_ok(mtm_array_convert(&dst, &box, 1, 0, NULL, &err));
+        assert_ok(mtm_array_convert(&again, &box, 1, 0, pool, &err));
+        assert_memory_equal(dst.data, again.data, (size_t)N * 4);
+        for (int64_t i = 0; i < N; i++) {
+            const int64_t z = i / (Y * X), y = i / X % Y, x = i % X;
+
+            if (*(const float *)voxel(&dst, z, y, x) != (float)*(const int16_t *)voxel(&box, z, y, x))
+                fail_msg("voxel %d of way %d differs", (int)i, way);
+        }
+    }
+    mtm_pool_free(pool);
+    mtm_array_drop(&whole);
+    mtm_array_drop(&dst);
+    mtm_array_drop(&again);
+}
+
 static void test_convert_errors(void **state)
 {
     float f[12] = {[7] = NAN};
@@ -423,7 +464,8 @@ int main(void)
         cmocka_unit_test(test_order),           cmocka_unit_test(test_crop),
         cmocka_unit_test(test_dlpack),          cmocka_unit_test(test_convert),
         cmocka_unit_test(test_convert_swapped), cmocka_unit_test(test_convert_unaligned),
-        cmocka_unit_test(test_convert_large),   cmocka_unit_test(test_convert_errors),
+        cmocka_unit_test(test_convert_large),   cmocka_unit_test(test_convert_box),
+        cmocka_unit_test(test_convert_errors),
     };
 
     return cmocka_run_group_tests_name("array", tests, NULL, NULL);
