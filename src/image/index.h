@@ -35,22 +35,14 @@ void mtm_index_problem(mtm_index *ix, char *text, size_t room);
 
 /* ---- what is kept, typed ------------------------------------------------------------------------------- */
 
-/* Counts of an image's finite values. exact: bin i counts the value lo + i (all 8- and 16-bit integers; others whose
- * range is below 65536). Else 4096 bins of equal width over [lo, hi]: value v falls into
- * min(4095, floor((v − lo) / (hi − lo) · 4096)), which brackets a percentile. */
-typedef struct mtm_histogram {
-    bool exact;
-    int32_t n_bins; /* at most 65536 */
-    double lo, hi;
-    int64_t *count; /* n_bins; mtm_free */
-} mtm_histogram;
-
 bool mtm_index_get_points(mtm_index *ix, const mtm_identity *id, mtm_gzip_points **out);
 bool mtm_index_put_points(mtm_index *ix, const mtm_identity *id, const mtm_gzip_points *p);
 bool mtm_index_get_stats(mtm_index *ix, const mtm_identity *id, mtm_image_stats *out);
 bool mtm_index_put_stats(mtm_index *ix, const mtm_identity *id, const mtm_image_stats *s);
-bool mtm_index_get_histogram(mtm_index *ix, const mtm_identity *id, mtm_histogram *out);
-bool mtm_index_put_histogram(mtm_index *ix, const mtm_identity *id, const mtm_histogram *h);
+/* Exact percentiles (kernel/stats.h) of a whole image's values, for the pair of percents that was asked for before. A
+ * histogram would give those of narrow integers only. */
+bool mtm_index_get_percentiles(mtm_index *ix, const mtm_identity *id, const double q[2], double out[2]);
+bool mtm_index_put_percentiles(mtm_index *ix, const mtm_identity *id, const double q[2], const double v[2]);
 /* The table is one block of mtm_alloc, which is what mtm_label_table_free frees. */
 bool mtm_index_get_labels(mtm_index *ix, const mtm_identity *id, mtm_label_table **out);
 bool mtm_index_put_labels(mtm_index *ix, const mtm_identity *id, const mtm_label_table *t);

@@ -3,11 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "index.h"
 
+#include <stdio.h>
+
 #include "base/reader.h"
 
 /* Versions of the layouts below; a row of another version is made again. */
-enum { POINTS_VERSION = 1, STATS_VERSION = 1, HISTOGRAM_VERSION = 1, LABELS_VERSION = 1 };
-enum { BINS_MOST = 65536, CLASSES_MOST = 4096, VARINT_BYTES = 10 };
+enum { POINTS_VERSION = 1, STATS_VERSION = 1, PERCENTILES_VERSION = 1, LABELS_VERSION = 1 };
+enum { CLASSES_MOST = 4096, VARINT_BYTES = 10 };
 
 /* ---- bytes --------------------------------------------------------------------------------------------- */
 
@@ -152,68 +154,40 @@ bool mtm_index_put_stats(mtm_index *ix, const mtm_identity *id, const mtm_image_
     return mtm_index_put(ix, id, "stats", STATS_VERSION, blob, sizeof blob);
 }
 
-/* ---- histograms ---------------------------------------------------------------------------------------- */
+/* ---- percentiles --------------------------------------------------------------------------------------- */
 
-/* u32 exact, u32 bins, f64 lo, f64 hi, a varint per bin. */
-static mtm_status read_histogram(mtm_reader *r, mtm_histogram *h, mtm_error *err)
+/* Two f64. The percents are part of the kind, in hexadecimal, so that equal means the same bits. */
+static void percentiles_kind(char kind[64], const double q[2])
 {
-    MTM_AUTO_MEM int64_t *count = NULL;
-    uint32_t exact, bins;
-
-    MTM_TRY(mtm_read_u32(r, &exact, err));
-    MTM_TRY(mtm_read_u32(r, &bins, err));
-    MTM_TRY(mtm_read_f64(r, &h->lo, err));
-    MTM_TRY(mtm_read_f64(r, &h->hi, err));
-    if (exact > 1 || bins > BINS_MOST || bins > mtm_reader_left(r))
-        return mtm_fail(err, MTM_E_CORRUPT, 0, "a histogram of %u bins", bins);
-    count = mtm_alloc_zero(bins, sizeof *count);
-    if (!count)
-        return MTM_NOMEM(err);
-    for (uint32_t i = 0; i < bins; i++) {
-        uint64_t x;
-
-        MTM_TRY(read_varint(r, &x, err));
-        if (x > INT64_MAX)
-            return mtm_fail(err, MTM_E_CORRUPT, mtm_reader_offset(r), "a negative count");
-        count[i] = (int64_t)x;
-    }
-    h->exact = exact, h->n_bins = (int32_t)bins, h->count = count;
-    count = NULL;
-    return MTM_OK;
+    snprintf(kind, 64, "percentiles %a %a", q[0], q[1]);
 }
 
-bool mtm_index_get_histogram(mtm_index *ix, const mtm_identity *id, mtm_histogram *out)
+bool mtm_index_get_percentiles(mtm_index *ix, const mtm_identity *id, const double q[2], double out[2])
 {
     MTM_AUTO_MEM uint8_t *blob = NULL;
-    mtm_histogram h;
+    char kind[64];
+    double v[2];
     mtm_reader r;
     size_t n;
 
-    if (!mtm_index_get(ix, id, "histogram", HISTOGRAM_VERSION, &blob, &n))
+    percentiles_kind(kind, q);
+    if (!mtm_index_get(ix, id, kind, PERCENTILES_VERSION, &blob, &n) || n != sizeof v)
         return false;
     r = mtm_reader_over(blob, n, 0);
-    if (read_histogram(&r, &h, NULL) != MTM_OK)
+    if (mtm_read_f64(&r, &v[0], NULL) || mtm_read_f64(&r, &v[1], NULL) || !(v[0] <= v[1] || q[0] > q[1]))
         return false;
-    *out = h;
+    out[0] = v[0], out[1] = v[1];
     return true;
 }
 
-bool mtm_index_put_histogram(mtm_index *ix, const mtm_identity *id, const mtm_histogram *h)
+bool mtm_index_put_percentiles(mtm_index *ix, const mtm_identity *id, const double q[2], const double v[2])
 {
-    MTM_AUTO_MEM uint8_t *blob = NULL;
-    uint8_t *p;
+    uint8_t blob[16];
+    char kind[64];
 
-    if (h->n_bins < 0 || h->n_bins > BINS_MOST)
-        return false;
-    p = blob = mtm_alloc(24 + (size_t)h->n_bins * VARINT_BYTES);
-    if (!p)
-        return false;
-    p = put_u32(p, h->exact);
-    p = put_u32(p, (uint32_t)h->n_bins);
-    p = put_f64(put_f64(p, h->lo), h->hi);
-    for (int32_t i = 0; i < h->n_bins; i++)
-        p = put_varint(p, (uint64_t)h->count[i]);
-    return mtm_index_put(ix, id, "histogram", HISTOGRAM_VERSION, blob, (size_t)(p - blob));
+    percentiles_kind(kind, q);
+    put_f64(put_f64(blob, v[0]), v[1]);
+    return mtm_index_put(ix, id, kind, PERCENTILES_VERSION, blob, sizeof blob);
 }
 
 /* ---- label tables -------------------------------------------------------------------------------------- */

@@ -292,6 +292,23 @@ static mtm_status file_stats(running *r, mtm_stats *st, mtm_error *err)
     return from_image_stats(st, &s, err);
 }
 
+/* Percentiles of an untouched file, with its other statistics: remembered by the index for the next time. */
+static mtm_status file_percentiles(running *r, const mtm_stats_request *q, mtm_stats *st, mtm_error *err)
+{
+    const mtm_image *const im = r->f->source.image;
+    const mtm_stats_request only = {.flags = MTM_STAT_PERCENTILES, .q = {q->q[0], q->q[1]}};
+    mtm_stats found = {0};
+
+    MTM_TRY(file_stats(r, st, err));
+    if (mtm_index_get_percentiles(im->index, &im->identity, q->q, st->percentile))
+        return MTM_OK;
+    MTM_TRY(flush(r, NULL, err));
+    MTM_TRY(mtm_op_stats(r->x, &r->now, &only, &found, err));
+    st->percentile[0] = found.percentile[0], st->percentile[1] = found.percentile[1];
+    mtm_index_put_percentiles(im->index, &im->identity, q->q, st->percentile);
+    return MTM_OK;
+}
+
 static mtm_status statistics(running *r, const mtm_stats_request *q, mtm_stats *st, mtm_error *err)
 {
     const uint32_t of_files = MTM_STAT_RANGE | MTM_STAT_MOMENTS | MTM_STAT_NONZERO;
@@ -302,6 +319,9 @@ static mtm_status statistics(running *r, const mtm_stats_request *q, mtm_stats *
     if (r->whole && !q->mask && !(flags & ~of_files) &&
         (src->stats || (r->in_file && (flags != MTM_STAT_RANGE || src->image->index))))
         return file_stats(r, st, err);
+    if (r->whole && !q->mask && r->in_file && src->image->index &&
+        !(flags & ~(of_files | MTM_STAT_PERCENTILES)))
+        return file_percentiles(r, q, st, err);
     MTM_TRY(flush(r, NULL, err));
     return mtm_op_stats(r->x, &r->now, q, st, err);
 }

@@ -621,26 +621,21 @@ static void test_stats(void **state)
     mtm_identity_clear(&id);
 }
 
-static void test_histogram(void **state)
+static void test_percentiles(void **state)
 {
+    static const double q[2] = {0.5, 99.5}, near[2] = {0.5, 99.50000000000001}, v[2] = {-3.25, 1e300};
     folder *const f = *state;
     mtm_identity id = identify(f->file);
     mtm_index *const ix = open_index(f->path);
-    int64_t count[65536];
-    mtm_histogram h = {true, 65536, -32768, 32767, count}, got = {0};
+    double got[2] = {7, 7};
 
-    for (int i = 0; i < 65536; i++)
-        count[i] = i % 7 ? 0 : (int64_t)i << (i % 48);
-    count[7] = INT64_MAX;
-    assert_true(mtm_index_put_histogram(ix, &id, &h));
-    assert_true(mtm_index_get_histogram(ix, &id, &got));
-    assert_true(got.exact);
-    assert_int_equal(got.n_bins, 65536);
-    assert_true(got.lo == -32768 && got.hi == 32767);
-    assert_memory_equal(got.count, count, sizeof count);
-    mtm_free(got.count);
-    h.n_bins = 65537;
-    assert_false(mtm_index_put_histogram(ix, &id, &h));
+    assert_false(mtm_index_get_percentiles(ix, &id, q, got));
+    assert_true(mtm_index_put_percentiles(ix, &id, q, v));
+    assert_false(mtm_index_get_percentiles(ix, &id, near, got)); /* other percents are another entry */
+    assert_true(got[0] == 7 && got[1] == 7);
+    assert_true(mtm_index_get_percentiles(ix, &id, q, got));
+    assert_true(got[0] == v[0] && got[1] == v[1]);
+    assert_false(mtm_index_get_percentiles(NULL, &id, q, got));
     mtm_index_close(ix);
     mtm_identity_clear(&id);
 }
@@ -678,14 +673,14 @@ static void test_labels(void **state)
 /* Every byte of every typed payload changed, and every length: never a crash, and never what was not kept. */
 static void test_hostile_values(void **state)
 {
-    static const char *const kinds[] = {"histogram", "labels", "stats", "gzip"};
+    static const char *const kinds[] = {"percentiles 0x1p-1 0x1.8ep+6", "labels", "stats", "gzip"};
     folder *const f = *state;
     mtm_identity id = identify(f->file);
     mtm_index *const ix = open_index(f->path);
     mtm_rng r = mtm_rng_at(9, 0, 0, 0);
 
     for (int i = 0; i < 3000; i++) {
-        mtm_histogram h;
+        double v[2];
         mtm_label_table *t;
         mtm_image_stats s;
         mtm_gzip_points *p;
@@ -695,8 +690,8 @@ static void test_hostile_values(void **state)
         for (size_t k = 0; k < sizeof blob; k++)
             blob[k] = (uint8_t)(mtm_rng_u32(&r) & (i & 1 ? 0xff : 0x03));
         mtm_index_put(ix, &id, kinds[i % 4], 1, blob, n);
-        if (i % 4 == 0 && mtm_index_get_histogram(ix, &id, &h))
-            mtm_free(h.count);
+        if (i % 4 == 0 && mtm_index_get_percentiles(ix, &id, (double[]){0.5, 99.5}, v))
+            assert_true(v[0] <= v[1]);
         if (i % 4 == 1 && mtm_index_get_labels(ix, &id, &t))
             mtm_free(t);
         if (i % 4 == 2)
@@ -751,7 +746,7 @@ int main(void)
         WITH_FOLDER(test_moved),      WITH_FOLDER(test_names),          WITH_FOLDER(test_flipped_rows),
         WITH_FOLDER(test_foreign),    WITH_FOLDER(test_damaged_file),   WITH_FOLDER(test_read_only),
         WITH_FOLDER(test_locked),     WITH_FOLDER(test_full_disk),      WITH_FOLDER(test_fork),
-        WITH_FOLDER(test_threads),    WITH_FOLDER(test_stats),          WITH_FOLDER(test_histogram),
+        WITH_FOLDER(test_threads),    WITH_FOLDER(test_stats),          WITH_FOLDER(test_percentiles),
         WITH_FOLDER(test_labels),     WITH_FOLDER(test_hostile_values), WITH_FOLDER(test_no_memory),
     };
 
