@@ -132,6 +132,7 @@ static mtm_status set_none(const mtm_op *op, const mtm_param *p, void *at, mtm_e
     case MTM_PARAM_INTS: ((mtm_ints *)at)->n = 0; return MTM_OK;
     case MTM_PARAM_FLOATS: ((mtm_floats *)at)->n = 0; return MTM_OK;
     case MTM_PARAM_CHOICES: ((mtm_ints *)at)->n = 0; return MTM_OK;
+    case MTM_PARAM_CHOICE: *(int32_t *)at = 0; return MTM_OK; /* the first word is None */
     case MTM_PARAM_TEXT: *(char *)at = '\0'; return MTM_OK;
     case MTM_PARAM_ARRAY: *(const mtm_array **)at = NULL; return MTM_OK;
     default: return mtm_fail(err, MTM_E_INVAL, -1, "%s: %s must be given", op->name, p->name);

@@ -10,6 +10,8 @@ typedef struct random_balanced_crop_args {
     char label[64];
     mtm_ints size, classes;
     mtm_floats weights;
+    int32_t pad; /* 0: None, else the border + 1 */
+    double value;
 } random_balanced_crop_args;
 
 /* The row of a class in the table, −1: the map has no voxel of it. */
@@ -87,9 +89,13 @@ static mtm_status random_balanced_crop_infer(const void *args, const mtm_spec *i
     MTM_TRY(check_weights(a, err));
     MTM_TRY(mtm_axis_ints(&a->size, "size", in, 1, size, err));
     for (int i = 0; i < 3; i++) {
-        if (size[i] > in->size[i])
+        if (size[i] > in->size[i] && !a->pad)
             return mtm_fail(err, MTM_E_INVAL, -1,
-                            "axis %d has %" PRId64 " voxels, fewer than the crop's %" PRId64, i, in->size[i],
+                            "axis %d has %" PRId64 " voxels, fewer than the crop's %" PRId64
+                            "; pad= says how to fill",
+                            i, in->size[i], size[i]);
+        if (size[i] > MTM_MAX_EXTENT)
+            return mtm_fail(err, MTM_E_LIMIT, -1, "the crop would have %" PRId64 " voxels on an axis",
                             size[i]);
         out->size[i] = size[i];
     }
@@ -112,13 +118,16 @@ static mtm_status random_balanced_crop_draw(const void *args, mtm_draw *d, const
     MTM_TRY(draw_class(a, d, t, &row, err));
     at = t->at[t->offset[row] +
                (int64_t)mtm_rng_below(&d->rng, (uint64_t)(t->offset[row + 1] - t->offset[row]))];
-    *crop = (crop_args){.start.n = in->spatial, .size.n = in->spatial};
+    *crop = (crop_args){.start.n = in->spatial, .size.n = in->spatial, .value = a->value};
+    crop->beyond = a->pad > 0, crop->border = a->pad ? a->pad - 1 : MTM_EDGE;
     for (int i = 2; i >= 3 - in->spatial; i--) {
         const int64_t voxel = at % in->size[i];
         const int k = i - (3 - in->spatial);
 
         at /= in->size[i];
-        crop->start.v[k] = mtm_clamp_i64(voxel - size[i] / 2, 0, in->size[i] - size[i]);
+        crop->start.v[k] = size[i] > in->size[i]
+                               ? -((size[i] - in->size[i]) / 2) /* as crop_or_pad */
+                               : mtm_clamp_i64(voxel - size[i] / 2, 0, in->size[i] - size[i]);
         crop->size.v[k] = size[i];
     }
     *target = &mtm_op_crop;
@@ -134,6 +143,11 @@ static const mtm_param random_balanced_crop_params[] = {
      "Classes to draw from; None: all that the label map has."},
     {"weights", MTM_PARAM_FLOATS, offsetof(random_balanced_crop_args, weights), "None", 0, 1e30, NULL, "",
      "Weight of each class; None: the same for all. Without classes: of the classes 0, 1, 2, ..."},
+    {"pad", MTM_PARAM_CHOICE, offsetof(random_balanced_crop_args, pad), "None", 0, 0,
+     "None|" MTM_BORDER_CHOICES, "",
+     "How axes shorter than the crop are filled, as crop_or_pad does; None: they are an error."},
+    {"value", MTM_PARAM_FLOAT, offsetof(random_balanced_crop_args, value), "0", 0, 0, NULL, "",
+     "Value of a constant border."},
 };
 
 const mtm_op mtm_op_random_balanced_crop = {
@@ -144,7 +158,7 @@ const mtm_op mtm_op_random_balanced_crop = {
            "uniformly (of up to\n"
            "4096 that stand for the class); the box begins at voxel - size // 2, shifted inside. An image "
            "smaller than\n"
-           "the crop, or without any of the classes, is an error.",
+           "the crop (unless pad says how to fill), or without any of the classes, is an error.",
     .kind = MTM_OP_RANDOM,
     .params = random_balanced_crop_params,
     .n_params = MTM_COUNT(random_balanced_crop_params),

@@ -188,11 +188,14 @@ static mtm_status crop_geometry(const void *args, const mtm_spec *in, mtm_geomet
     MTM_TRY(mtm_axis_ints(&a->start, "start", in, 0, start, err));
     MTM_TRY(mtm_axis_ints(&a->size, "size", in, 1, size, err));
     for (int i = 0; i < 3; i++)
-        if (start[i] < 0 || size[i] < 1 || size[i] > in->size[i] || start[i] > in->size[i] - size[i])
+        if (!a->beyond &&
+            (start[i] < 0 || size[i] < 1 || size[i] > in->size[i] || start[i] > in->size[i] - size[i]))
             return mtm_fail(err, MTM_E_INVAL, -1,
                             "the crop from %" PRId64 " of %" PRId64 " voxels leaves an axis of %" PRId64,
                             start[i], size[i], in->size[i]);
     shifted_view(g, in, start, size);
+    if (a->beyond)
+        g->border = (mtm_border)a->border, g->value = a->value;
     return MTM_OK;
 }
 

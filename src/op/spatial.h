@@ -27,6 +27,9 @@ typedef struct rot90_args {
 
 typedef struct crop_args {
     mtm_ints start, size;
+    bool beyond; /* the box may leave the image; only drawn crops say so */
+    int32_t border;
+    double value;
 } crop_args;
 
 typedef struct affine_args {

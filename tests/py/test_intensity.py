@@ -202,6 +202,30 @@ def test_noise_is_normal_and_depends_on_the_seed_alone():
     np.testing.assert_array_equal(mt.ops.gaussian_noise(zero, 0.0, seed=1), zero)
 
 
+def philox(counter, seed):
+    """Philox 4×32-10 as Salmon et al. print it."""
+    c, k = list(counter), [seed & 0xFFFFFFFF, seed >> 32]
+    for _ in range(10):
+        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(q >> 32) ^ c[1] ^ k[0], q & 0xFFFFFFFF, (p >> 32) ^ c[3] ^ k[1], p & 0xFFFFFFFF]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return c
+
+
+@pytest.mark.parametrize("seed", [0, 1, 12345678901234567, 2**64 - 1])
+def test_noise_is_what_doc_numerics_says(seed):
+    assert philox([0] * 4, 0) == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]  # the paper's known answer
+    expected = []
+    for b in range(60):
+        w = philox([b, 0x6E6F6973, 0, 0], seed)
+        for i in (0, 2):
+            radius = np.sqrt(-2 * np.log(1 - (w[i] >> 8) * 2.0**-24))
+            angle = 2 * np.pi * (w[i + 1] >> 8) * 2.0**-24
+            expected += [radius * np.cos(angle), radius * np.sin(angle)]
+    got = mt.ops.gaussian_noise(np.zeros((3, 7, 11), np.float32), 1, seed)
+    np.testing.assert_allclose(got.ravel(), expected[: got.size], rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -609,3 +609,48 @@ def test_labels_stay_labels(tmp_path, rng):
     assert as_label.dtype == np.int16 and set(np.unique(as_label)) <= set(np.unique(label))
     as_image = mt.Chain(ops, labels=())(item, seed=1)["roi"]
     assert as_image.dtype == np.float32
+
+
+PADS = {
+    "edge": "edge",
+    "reflect": "symmetric",
+    "mirror": "reflect",
+    "wrap": "wrap",
+    "constant": "constant",
+}
+
+
+@pytest.mark.parametrize("border", PADS)
+def test_a_balanced_crop_fills_what_is_missing(rng, border):
+    """Short axes are padded around the middle, long ones cropped around the voxel that was drawn."""
+    image, label = rng.normal(size=(4, 24, 5)).astype(np.float32), np.zeros((4, 24, 5), np.uint8)
+    label[1, 20, 2] = 1
+    sample = {"image": image, "label": label}
+    crop = {"size": (7, 6, 8), "classes": (1,)}
+    with pytest.raises(mt.InvalidError, match="fewer than the crop's 7"):
+        mt.Chain([mt.RandomBalancedCrop("label", **crop)])(sample)
+    chain = mt.Chain([mt.RandomBalancedCrop("label", **crop, pad=border, value=3)])
+    fill = {"constant_values": 3} if border == "constant" else {}
+    batch = next(iter(mt.Loader([sample], chain, batch_size=1)))
+    for name, a in sample.items():
+        expected = np.pad(a, ((1, 2), (0, 0), (1, 2)), PADS[border], **fill)[:, 17:23]
+        np.testing.assert_array_equal(chain(sample)[name][0], expected)
+        np.testing.assert_array_equal(np.asarray(batch[name])[0, 0], expected)
+    assert chain.draw(sample=sample)[0]["drawn"] == {"start": [-1, 17, -1], "size": [7, 6, 8]}
+
+
+def test_a_balanced_crop_draws_the_class_first(rng):
+    """Each class as often, whatever its size; the background is one; the box is shifted inside."""
+    label = np.zeros((20, 24, 28), np.uint8)
+    label[0, 0, 0], label[19, 23, 27], label[10, 11, 12] = 1, 2, 3
+    sample = {"image": label.astype(np.float32), "label": label}
+
+    def starts(**options):
+        chain = mt.Chain([mt.RandomBalancedCrop("label", (5, 6, 7), **options)])
+        drawn = [tuple(chain.draw(index=i, sample=sample)[0]["drawn"]["start"]) for i in range(800)]
+        return [drawn.count(at) for at in ((0, 0, 0), (15, 18, 21), (8, 8, 9))]
+
+    assert all(150 < n < 250 for n in starts())
+    assert all(220 < n < 315 for n in starts(classes=(1, 2, 3)))
+    first, second, third = starts(classes=(1, 2, 3), weights=(1, 0, 3))
+    assert second == 0 and first + third == 800 and 150 < first < 250
