@@ -78,6 +78,9 @@ class RandomRot90(Operator):
 class RandomAffine(Operator):
     def __init__(self, *args: Any, degrees: float | Sequence[Any] | ArrayLike | None = None, scale: float | Sequence[Any] | ArrayLike | None = None, translate: float | Sequence[Any] | ArrayLike | None = None, shear: float | Sequence[Any] | ArrayLike | None = None, p: float = 1, isotropic: bool = False, interp: Literal['nearest', 'linear', 'cubic'] = 'linear', border: Literal['edge', 'reflect', 'mirror', 'wrap', 'constant'] = 'edge', value: float = 0) -> None: ...
 
+class RandomZoom(Operator):
+    def __init__(self, *args: Any, scale: float | Sequence[Any] | ArrayLike = (0.7, 1.4), p: float = 0.5, isotropic: bool = True, interp: Literal['nearest', 'linear', 'cubic'] = 'linear', border: Literal['edge', 'reflect', 'mirror', 'wrap', 'constant'] = 'edge', value: float = 0) -> None: ...
+
 class RandomCrop(Operator):
     def __init__(self, *args: Any, size: int | Sequence[int | None] = ...) -> None: ...
 

@@ -193,11 +193,16 @@ static mtm_status draw_step(mtm_sample *s, int32_t i, mtm_error *err)
         .s = s,
         .step = i};
     const mtm_op *target = NULL;
+    mtm_spec unused;
     mtm_status st;
 
     s->drawn[i] = (mtm_drawn){0};
     if (!f)
         return MTM_OK;
+    /* The ranges are checked before anything is drawn from them. */
+    st = mtm_op_infer(step->op, step->args, &f->spec, &unused, err);
+    if (st != MTM_OK)
+        return mtm_error_where(err, st, step->op->name);
     memset(args, 0, s->chain->drawn_bytes);
     st = step->op->draw(step->args, &d.draw, &f->spec, &target, args, err);
     mtm_label_table_free(d.own);

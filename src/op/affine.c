@@ -387,3 +387,30 @@ const mtm_op mtm_op_random_affine = {
     .infer = random_affine_infer,
     .draw = random_affine_draw,
 };
+
+/* ---- random_zoom --------------------------------------------------------------------------------------- */
+
+static const mtm_param random_zoom_params[] = {
+    {"scale", MTM_PARAM_FLOATS, offsetof(random_affine_args, scale), "(0.7, 1.4)", 0, 0, NULL, "",
+     "Range of the factors (above 1 enlarges), or one range per axis in array order."},
+    {"p", MTM_PARAM_FLOAT, offsetof(random_affine_args, p), "0.5", 0, 1, NULL, "",
+     "Probability that anything happens."},
+    {"isotropic", MTM_PARAM_BOOL, offsetof(random_affine_args, isotropic), "True", 0, 0, NULL, "",
+     "One factor for all axes, from the first range."},
+    INTERP_PARAM(random_affine_args),
+    BORDER_PARAM(random_affine_args),
+    VALUE_PARAM(random_affine_args),
+};
+
+const mtm_op mtm_op_random_zoom = {
+    .name = "random_zoom",
+    .doc = "Enlarge or shrink about the middle by a drawn factor, with probability p; the size stays.\n"
+           "\n"
+           "random_affine with nothing but its scale.",
+    .kind = MTM_OP_RANDOM,
+    .params = random_zoom_params,
+    .n_params = MTM_COUNT(random_zoom_params),
+    .args_bytes = sizeof(random_affine_args),
+    .infer = random_affine_infer,
+    .draw = random_affine_draw,
+};

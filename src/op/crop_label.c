@@ -108,11 +108,9 @@ static mtm_status random_balanced_crop_draw(const void *args, mtm_draw *d, const
     const random_balanced_crop_args *const a = args;
     const mtm_label_table *t;
     crop_args *const crop = target_args;
-    mtm_spec unused = *in;
     int64_t size[3], at;
     int32_t row = 0;
 
-    MTM_TRY(random_balanced_crop_infer(args, in, &unused, err));
     MTM_TRY(mtm_axis_ints(&a->size, "size", in, 1, size, err));
     MTM_TRY(d->labels(d, a->label, &t, err));
     MTM_TRY(draw_class(a, d, t, &row, err));

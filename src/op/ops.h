@@ -30,6 +30,7 @@
     X(random_flip)                                                                                           \
     X(random_rot90)                                                                                          \
     X(random_affine)                                                                                         \
+    X(random_zoom)                                                                                           \
     X(random_crop)                                                                                           \
     X(random_balanced_crop)                                                                                  \
     X(random_gaussian_noise)                                                                                 \

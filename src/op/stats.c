@@ -334,9 +334,6 @@ static mtm_status fit_mask(mtm_array *view, const mtm_array *mask, const mtm_arr
 {
     const int32_t spatial = mask_fits(mask, in, 3) ? 3 : 2, lead = mask->ndim - spatial;
 
-    if (!mtm_dtype_is_integer(mask->dtype))
-        return mtm_fail(err, MTM_E_INVAL, -1, "a mask has an integer or bool dtype, not %s",
-                        mtm_dtype_name(mask->dtype));
     if (spatial == 2 && (in->shape[1] != 1 || !mask_fits(mask, in, 2)))
         return mtm_fail(err, MTM_E_INVAL, -1, "the mask does not have the picture's shape");
     *view = *in;

@@ -11,7 +11,7 @@
  * mtm_array *, any integer dtype, [Z, Y, X] or [C or 1, Z, Y, X]; Z
  * may be missing where it is 1) leaves out the voxels where it is 0. count and non_finite are
  * always filled, the rest as r->flags ask. Nothing to count (an empty picture or mask): count 0 and zeros. Errors:
- * MTM_E_INVAL (all voxels non-finite; a mask of another shape or of floats), MTM_E_NOMEM, MTM_E_CANCELLED. */
+ * MTM_E_INVAL (all voxels non-finite; a mask of another shape), MTM_E_NOMEM, MTM_E_CANCELLED. */
 mtm_status mtm_op_stats(mtm_exec *x, const mtm_array *in, const mtm_stats_request *r, mtm_stats *out,
                         mtm_error *err);
 

@@ -604,7 +604,7 @@ def test_labels_stay_labels(tmp_path, rng):
     label = rng.integers(0, 9, (12, 12, 12), dtype=np.int16)
     image = rng.standard_normal((12, 12, 12), dtype=np.float32)
     item = {"image": save_nifti(tmp_path / "i.nii", image), "roi": save_nifti(tmp_path / "r.nii", label)}
-    ops = [mt.RandomAffine(degrees=20, scale=(0.8, 1.2)), mt.RandomGaussianNoise(sigma=(1, 2))]
+    ops = [mt.RandomAffine(degrees=(-20, 20), scale=(0.8, 1.2)), mt.RandomGaussianNoise(sigma=(1, 2))]
     as_label = mt.Chain(ops, labels=("roi",))(item, seed=1)["roi"]
     assert as_label.dtype == np.int16 and set(np.unique(as_label)) <= set(np.unique(label))
     as_image = mt.Chain(ops, labels=())(item, seed=1)["roi"]
@@ -654,3 +654,32 @@ def test_a_balanced_crop_draws_the_class_first(rng):
     assert all(220 < n < 315 for n in starts(classes=(1, 2, 3)))
     first, second, third = starts(classes=(1, 2, 3), weights=(1, 0, 3))
     assert second == 0 and first + third == 800 and 150 < first < 250
+
+
+@pytest.mark.parametrize(
+    "op, says",
+    [
+        (mt.RandomGaussianNoise(sigma=(3, 1), p=1), "sigma"),
+        (mt.RandomGaussianNoise(sigma=(), p=1), "sigma"),
+        (mt.RandomBlur(sigma=(), p=1), "sigma"),
+        (mt.RandomBlur(sigma=(1, 2, 3), p=1), "sigma"),
+        (mt.RandomGamma(gamma=(2, 1), p=1), "gamma"),
+        (mt.RandomShift(offset=(2, 1), p=1), "offset"),
+        (mt.RandomAffine(degrees=20), "degrees"),
+        (mt.RandomAffine(scale=(-1, 1)), "scale"),
+        (mt.RandomZoom(scale=(2, 1), p=1), "scale"),
+    ],
+)
+def test_ranges_are_checked_before_anything_is_drawn(op, says):
+    with pytest.raises(mt.InvalidError, match=says):
+        mt.Chain([op])({"image": np.zeros((4, 4, 4), np.float32)})
+
+
+def test_random_zoom_enlarges_about_the_middle(rng):
+    a = rng.normal(size=(9, 10, 11)).astype(np.float32)
+    zoomed = mt.Chain([mt.RandomZoom(scale=(2, 2), p=1)])({"image": a})["image"][0]
+    back = np.array([[0.5, 0, 0, 11 / 4], [0, 0.5, 0, 10 / 4], [0, 0, 0.5, 9 / 4]])
+    np.testing.assert_array_equal(zoomed, mt.ops.affine(a, back))
+    chain = mt.Chain([mt.RandomZoom(scale=(0.7, 1.4), p=1)])
+    drawn = [1 / chain.draw(index=i)[0]["drawn"]["matrix"][0] for i in range(500)]
+    assert 0.7 <= min(drawn) < 0.71 and 1.39 < max(drawn) <= 1.4
