@@ -135,8 +135,7 @@ def samples_per_second(loader, seconds=4.0):
 def monai_samples_per_second(item, seconds=4.0):
     """The same chain in MONAI with its deterministic part cached, or None when MONAI is not installed."""
     try:
-        from monai import data
-        from monai import transforms as t
+        from monai import data, transforms as t
     except ImportError:
         return None
     keys = ("image", "label")

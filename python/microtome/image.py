@@ -13,8 +13,7 @@ from .errors import InvalidError, UnsupportedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy import dtype as DType
-    from numpy import ndarray
+    from numpy import dtype as DType, ndarray
     from numpy.typing import ArrayLike, DTypeLike
 
     Path = str | bytes | os.PathLike[str]

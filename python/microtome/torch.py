@@ -5,8 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 import os
 
 import torch
-from torch.utils.data import IterableDataset as _IterableDataset
-from torch.utils.data import get_worker_info
+from torch.utils.data import IterableDataset as _IterableDataset, get_worker_info
 
 from .errors import InvalidError
 from .loader import Loader

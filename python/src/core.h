@@ -42,7 +42,7 @@ int core_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot);
 /* Raises what a function of the library reported; returns NULL. */
 PyObject *core_raise(core_state *st, const mtm_error *err);
 /* Raises an error of the extension itself, by the same classes; returns NULL. */
-PyObject *core_fail(core_state *st, mtm_status code, const char *fmt, ...);
+PyObject *core_fail(core_state *st, mtm_status code, const char *fmt, ...) MTM_PRINTF(3, 4);
 /* For callbacks: fills *err. */
 void core_set_error(mtm_error *err, mtm_status code, const char *text);
 /* UTF-8 of a str; NULL: exception set. */

@@ -29,6 +29,7 @@ mtm_limits mtm_limits_default(void)
     return (mtm_limits){.max_bytes = 64ull << 30, .max_expansion = 1100, .max_header_bytes = 64ull << 20};
 }
 
+MTM_PRINTF(4, 0)
 static void set(mtm_error *err, mtm_status code, int64_t offset, const char *fmt, va_list ap)
 {
     err->code = code;

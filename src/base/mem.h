@@ -30,7 +30,7 @@ MTM_API int64_t mtm_mem_fail_after(int64_t n);
 /* MTM_DEFINE_AUTO(nifti_image, nifti_image_free) makes MTM_AUTO(nifti_image) p = NULL; free itself at the end of its
  * scope, and nifti_image_steal(&p) hand it out. */
 #define MTM_DEFINE_AUTO(type, free_fn)                                                                       \
-    static inline void type##_auto(type **p)                                                                 \
+    __attribute__((unused)) static inline void type##_auto(type **p)                                         \
     {                                                                                                        \
         if (*p)                                                                                              \
             free_fn(*p);                                                                                     \

@@ -6,8 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 import microtome as mt
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy import stats
 
 DTYPES = ["uint8", "int8", "uint16", "int16", "int32", "float16", "float32", "float64"]
