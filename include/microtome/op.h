@@ -101,6 +101,8 @@ typedef struct mtm_op {
     const mtm_param *params;
     int32_t n_params;
     uint32_t args_bytes; /* size of the args struct that `offset` points into */
+    /* What must hold between arguments whatever the input is; mtm_op_args asks. NULL: nothing beyond the declarations. */
+    mtm_status (*check)(const void *args, mtm_error *err);
     /* The output's spec; also checks arguments against the input. */
     mtm_status (*infer)(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err);
     /* in, out: [C, Z, Y, X] views of any strides; out's shape and dtype are what infer said, or any dtype that the

@@ -58,9 +58,9 @@ static mtm_source_id id_of(const struct stat *st)
 static mtm_status regular_file_check(const struct stat *st, mtm_error *err)
 {
     if (S_ISDIR(st->st_mode))
-        return mtm_fail(err, MTM_E_INVAL, -1, "is a folder, not a file");
+        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "is a folder, not a file");
     if (!S_ISREG(st->st_mode))
-        return mtm_fail(err, MTM_E_INVAL, -1, "is a pipe, socket or device, not a file");
+        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "is a pipe, socket or device, not a file");
     return MTM_OK;
 }
 
@@ -73,7 +73,7 @@ mtm_status mtm_source_open(mtm_source **out, const char *path, mtm_error *err)
     if (stat(path, &st))
         return mtm_error_where(err, mtm_fail_errno(err, errno, "cannot open the file"), path);
     if (regular_file_check(&st, err))
-        return mtm_error_where(err, MTM_E_INVAL, path);
+        return mtm_error_where(err, MTM_E_UNSUPPORTED, path);
     MTM_TRY(source_new(&s, path, err));
     do
         s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -81,7 +81,7 @@ mtm_status mtm_source_open(mtm_source **out, const char *path, mtm_error *err)
     if (s->fd < 0 || fstat(s->fd, &st))
         return mtm_error_where(err, mtm_fail_errno(err, errno, "cannot open the file"), path);
     if (regular_file_check(&st, err))
-        return mtm_error_where(err, MTM_E_INVAL, path);
+        return mtm_error_where(err, MTM_E_UNSUPPORTED, path);
     s->id = id_of(&st);
     *out = mtm_source_steal(&s);
     return MTM_OK;

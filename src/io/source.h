@@ -14,7 +14,7 @@ typedef struct mtm_source_id {
     uint64_t device, inode;
 } mtm_source_id;
 
-/* A regular file. Errors: MTM_E_NOTFOUND, MTM_E_DENIED, MTM_E_INVAL (a folder, pipe or device), MTM_E_IO. */
+/* A regular file. Errors: MTM_E_NOTFOUND, MTM_E_DENIED, MTM_E_UNSUPPORTED (a folder, pipe or device), MTM_E_IO. */
 mtm_status mtm_source_open(mtm_source **out, const char *path, mtm_error *err);
 /* Borrowed memory that outlives the source; `name` (copied) stands for the path in errors. */
 mtm_status mtm_source_memory(mtm_source **out, const void *data, size_t size_bytes, const char *name,

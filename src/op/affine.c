@@ -255,9 +255,14 @@ typedef struct random_affine_args {
     double value;
 } random_affine_args;
 
-/* A range (low, high) for every one of `count`, or one range each. */
+/* A range (low, high) for every one of `count`, or one range each; one number d stands for (−d, d). */
 static mtm_status check_ranges(const mtm_floats *r, const char *name, int count, mtm_error *err)
 {
+    if (r->n == 1 && r->v[0] < 0)
+        return mtm_fail(err, MTM_E_INVAL, -1, "%s is %g; one number d stands for -d to d and is 0 or more",
+                        name, r->v[0]);
+    if (r->n == 1)
+        return MTM_OK;
     if (r->n != 0 && r->n != 2 && r->n != 2 * count)
         return mtm_fail(err, MTM_E_INVAL, -1, "%s has %d numbers; (low, high) or %d such pairs are wanted",
                         name, r->n, count);
@@ -268,25 +273,36 @@ static mtm_status check_ranges(const mtm_floats *r, const char *name, int count,
     return MTM_OK;
 }
 
-static mtm_status random_affine_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status check_for(const random_affine_args *a, int n, mtm_error *err)
 {
-    const random_affine_args *const a = args;
-    const int n = in->spatial;
-
     MTM_TRY(check_ranges(&a->degrees, "degrees", n == 2 ? 1 : 3, err));
     MTM_TRY(check_ranges(&a->scale, "scale", n, err));
     MTM_TRY(check_ranges(&a->translate, "translate", n, err));
     MTM_TRY(check_ranges(&a->shear, "shear", n * (n - 1), err));
+    if (a->scale.n == 1)
+        return mtm_fail(err, MTM_E_INVAL, -1, "scale is a pair (low, high), not one number");
     for (int32_t i = 0; i < a->scale.n; i += 2)
         if (!(a->scale.v[i] > 0))
             return mtm_fail(err, MTM_E_INVAL, -1, "scale must be above 0, not %g", a->scale.v[i]);
     return MTM_OK;
 }
 
+/* Whether planes or volumes will come is not known yet: what suits either is right. */
+static mtm_status random_affine_check(const void *args, mtm_error *err)
+{
+    return check_for(args, 2, NULL) == MTM_OK ? MTM_OK : check_for(args, 3, err);
+}
+
+static mtm_status random_affine_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+{
+    return check_for(args, in->spatial, err);
+}
+
 /* Number i's draw; always one, so that a draw does not depend on which ranges are given. */
 static double draw_from(mtm_draw *d, const mtm_floats *r, int i, double none)
 {
-    const double *const pair = r->v + (r->n > 2 ? 2 * i : 0);
+    const double both[2] = {-r->v[0], r->v[0]};
+    const double *const pair = r->n == 1 ? both : r->v + (r->n > 2 ? 2 * i : 0);
     const double u = mtm_rng_range(&d->rng, 0, 1);
 
     return r->n ? pair[0] + u * (pair[1] - pair[0]) : none;
@@ -357,13 +373,14 @@ static mtm_status random_affine_draw(const void *args, mtm_draw *d, const mtm_sp
 
 static const mtm_param random_affine_params[] = {
     {"degrees", MTM_PARAM_FLOATS, offsetof(random_affine_args, degrees), "None", 0, 0, NULL, "degrees",
-     "Range of the angles about z, y, x, or three ranges; 2-D: one angle."},
+     "Range of the angles about z, y, x, or three ranges; one number d: -d to d; 2-D: one angle."},
     {"scale", MTM_PARAM_FLOATS, offsetof(random_affine_args, scale), "None", 0, 0, NULL, "",
      "Range of the factors (above 1 enlarges), or one range per axis in array order."},
     {"translate", MTM_PARAM_FLOATS, offsetof(random_affine_args, translate), "None", 0, 0, NULL, "voxels",
-     "Range of the shifts, or one range per axis in array order."},
+     "Range of the shifts, or one range per axis in array order; one number d: -d to d."},
     {"shear", MTM_PARAM_FLOATS, offsetof(random_affine_args, shear), "None", 0, 0, NULL, "",
-     "Range of the shears, or one per ordered pair of axes: along the first, by the second."},
+     "Range of the shears, or one per ordered pair of axes: along the first, by the second; one number d: -d "
+     "to d."},
     {"p", MTM_PARAM_FLOAT, offsetof(random_affine_args, p), "1", 0, 1, NULL, "",
      "Probability that anything happens."},
     {"isotropic", MTM_PARAM_BOOL, offsetof(random_affine_args, isotropic), "False", 0, 0, NULL, "",
@@ -384,6 +401,7 @@ const mtm_op mtm_op_random_affine = {
     .params = random_affine_params,
     .n_params = MTM_COUNT(random_affine_params),
     .args_bytes = sizeof(random_affine_args),
+    .check = random_affine_check,
     .infer = random_affine_infer,
     .draw = random_affine_draw,
 };

@@ -242,5 +242,5 @@ mtm_status mtm_op_args(const mtm_op *op, void *args, const mtm_arg *given, int32
             return mtm_fail(err, MTM_E_INVAL, -1, "%s has no parameter '%.60s'", op->name, given[i].name);
         MTM_TRY(set_given(op, p, base + p->offset, &given[i], err));
     }
-    return MTM_OK;
+    return op->check ? mtm_error_where(err, op->check(args, err), op->name) : MTM_OK;
 }

@@ -171,7 +171,7 @@ typedef struct random_blur_args {
     double p;
 } random_blur_args;
 
-static mtm_status random_blur_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status random_blur_check(const void *args, mtm_error *err)
 {
     const random_blur_args *const a = args;
     const mtm_floats *const r = &a->sigma;
@@ -181,6 +181,11 @@ static mtm_status random_blur_infer(const void *args, const mtm_spec *in, mtm_sp
                         r->n);
     if (r->v[0] > r->v[r->n - 1])
         return mtm_fail(err, MTM_E_INVAL, -1, "sigma runs from %g down to %g", r->v[0], r->v[1]);
+    return MTM_OK;
+}
+
+static mtm_status random_blur_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+{
     if (!in->label)
         out->dtype = MTM_F32; /* whether or not the operator acts */
     return MTM_OK;
@@ -214,6 +219,7 @@ const mtm_op mtm_op_random_blur = {
     .params = random_blur_params,
     .n_params = MTM_COUNT(random_blur_params),
     .args_bytes = sizeof(random_blur_args),
+    .check = random_blur_check,
     .infer = random_blur_infer,
     .draw = random_blur_draw,
 };

@@ -30,11 +30,18 @@ static int32_t find_class(const mtm_label_table *t, int64_t value)
     return lo < t->n_classes && t->classes[lo] == value && t->counts[lo] > 0 ? lo : -1;
 }
 
-static mtm_status check_weights(const random_balanced_crop_args *a, mtm_error *err)
+static mtm_status random_balanced_crop_check(const void *args, mtm_error *err)
 {
+    const random_balanced_crop_args *const a = args;
+    double sum = 0;
+
     if (a->weights.n && a->classes.n && a->weights.n != a->classes.n)
         return mtm_fail(err, MTM_E_INVAL, -1, "%d weights for %d classes", (int)a->weights.n,
                         (int)a->classes.n);
+    for (int32_t i = 0; i < a->weights.n; i++)
+        sum += a->weights.v[i];
+    if (a->weights.n && !(sum > 0))
+        return mtm_fail(err, MTM_E_INVAL, -1, "all weights are 0");
     return MTM_OK;
 }
 
@@ -86,7 +93,6 @@ static mtm_status random_balanced_crop_infer(const void *args, const mtm_spec *i
     const random_balanced_crop_args *const a = args;
     int64_t size[3];
 
-    MTM_TRY(check_weights(a, err));
     MTM_TRY(mtm_axis_ints(&a->size, "size", in, 1, size, err));
     for (int i = 0; i < 3; i++) {
         if (size[i] > in->size[i] && !a->pad)
@@ -161,6 +167,7 @@ const mtm_op mtm_op_random_balanced_crop = {
     .params = random_balanced_crop_params,
     .n_params = MTM_COUNT(random_balanced_crop_params),
     .args_bytes = sizeof(random_balanced_crop_args),
+    .check = random_balanced_crop_check,
     .infer = random_balanced_crop_infer,
     .draw = random_balanced_crop_draw,
 };

@@ -178,7 +178,7 @@ typedef struct clip_args {
     bool channel_wise;
 } clip_args;
 
-static mtm_status clip_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status clip_check(const void *args, mtm_error *err)
 {
     const clip_args *const a = args;
 
@@ -226,7 +226,7 @@ const mtm_op mtm_op_clip_percentile = {
     .params = clip_params,
     .n_params = COUNT(clip_params),
     .args_bytes = sizeof(clip_args),
-    .infer = clip_infer,
+    .check = clip_check,
     .stats = clip_stats,
     .steps = clip_steps,
 };
@@ -240,7 +240,7 @@ typedef struct window_args {
 
 enum { WINDOW_LINEAR, WINDOW_LINEAR_EXACT, WINDOW_SIGMOID };
 
-static mtm_status window_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status window_check(const void *args, mtm_error *err)
 {
     const window_args *const a = args;
 
@@ -316,6 +316,6 @@ const mtm_op mtm_op_window = {
     .params = window_params,
     .n_params = COUNT(window_params),
     .args_bytes = sizeof(window_args),
-    .infer = window_infer,
+    .check = window_check,
     .steps = window_steps,
 };

@@ -30,10 +30,11 @@ static bool draw_acts(mtm_draw *d, double p)
 }
 
 /* What comes out has one type whether or not the operator acted. */
-static void infer_float(const mtm_spec *in, mtm_spec *out)
+static mtm_status infer_float(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
 {
     if (!in->label)
         out->dtype = MTM_F32;
+    return MTM_OK;
 }
 
 /* ---- random_gaussian_noise ---------------------------------------------------------------------------- */
@@ -43,14 +44,11 @@ typedef struct random_gaussian_noise_args {
     mtm_floats sigma;
 } random_gaussian_noise_args;
 
-static mtm_status random_gaussian_noise_infer(const void *args, const mtm_spec *in, mtm_spec *out,
-                                              mtm_error *err)
+static mtm_status random_gaussian_noise_check(const void *args, mtm_error *err)
 {
     const random_gaussian_noise_args *const a = args;
 
-    MTM_TRY(check_range(&a->sigma, "sigma", err));
-    infer_float(in, out);
-    return MTM_OK;
+    return check_range(&a->sigma, "sigma", err);
 }
 
 static mtm_status random_gaussian_noise_draw(const void *args, mtm_draw *d, const mtm_spec *in,
@@ -82,7 +80,8 @@ const mtm_op mtm_op_random_gaussian_noise = {
     .params = random_gaussian_noise_params,
     .n_params = COUNT(random_gaussian_noise_params),
     .args_bytes = sizeof(random_gaussian_noise_args),
-    .infer = random_gaussian_noise_infer,
+    .check = random_gaussian_noise_check,
+    .infer = infer_float,
     .draw = random_gaussian_noise_draw,
 };
 
@@ -94,13 +93,11 @@ typedef struct random_gamma_args {
     bool keep_sign, channel_wise;
 } random_gamma_args;
 
-static mtm_status random_gamma_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status random_gamma_check(const void *args, mtm_error *err)
 {
     const random_gamma_args *const a = args;
 
-    MTM_TRY(check_range(&a->gamma, "gamma", err));
-    infer_float(in, out);
-    return MTM_OK;
+    return check_range(&a->gamma, "gamma", err);
 }
 
 static mtm_status random_gamma_draw(const void *args, mtm_draw *d, const mtm_spec *in, const mtm_op **target,
@@ -137,7 +134,8 @@ const mtm_op mtm_op_random_gamma = {
     .params = random_gamma_params,
     .n_params = COUNT(random_gamma_params),
     .args_bytes = sizeof(random_gamma_args),
-    .infer = random_gamma_infer,
+    .check = random_gamma_check,
+    .infer = infer_float,
     .draw = random_gamma_draw,
 };
 
@@ -149,13 +147,11 @@ typedef struct random_contrast_args {
     bool keep_range, channel_wise;
 } random_contrast_args;
 
-static mtm_status random_contrast_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status random_contrast_check(const void *args, mtm_error *err)
 {
     const random_contrast_args *const a = args;
 
-    MTM_TRY(check_range(&a->factor, "factor", err));
-    infer_float(in, out);
-    return MTM_OK;
+    return check_range(&a->factor, "factor", err);
 }
 
 static mtm_status random_contrast_draw(const void *args, mtm_draw *d, const mtm_spec *in,
@@ -192,7 +188,8 @@ const mtm_op mtm_op_random_contrast = {
     .params = random_contrast_params,
     .n_params = COUNT(random_contrast_params),
     .args_bytes = sizeof(random_contrast_args),
-    .infer = random_contrast_infer,
+    .check = random_contrast_check,
+    .infer = infer_float,
     .draw = random_contrast_draw,
 };
 
@@ -203,14 +200,12 @@ typedef struct random_brightness_args {
     mtm_floats add, multiply;
 } random_brightness_args;
 
-static mtm_status random_brightness_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status random_brightness_check(const void *args, mtm_error *err)
 {
     const random_brightness_args *const a = args;
 
     MTM_TRY(check_range(&a->add, "add", err));
-    MTM_TRY(check_range(&a->multiply, "multiply", err));
-    infer_float(in, out);
-    return MTM_OK;
+    return check_range(&a->multiply, "multiply", err);
 }
 
 static mtm_status random_brightness_draw(const void *args, mtm_draw *d, const mtm_spec *in,
@@ -244,7 +239,8 @@ const mtm_op mtm_op_random_brightness = {
     .params = random_brightness_params,
     .n_params = COUNT(random_brightness_params),
     .args_bytes = sizeof(random_brightness_args),
-    .infer = random_brightness_infer,
+    .check = random_brightness_check,
+    .infer = infer_float,
     .draw = random_brightness_draw,
 };
 
@@ -255,13 +251,11 @@ typedef struct random_shift_args {
     mtm_floats offset;
 } random_shift_args;
 
-static mtm_status random_shift_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status random_shift_check(const void *args, mtm_error *err)
 {
     const random_shift_args *const a = args;
 
-    MTM_TRY(check_range(&a->offset, "offset", err));
-    infer_float(in, out);
-    return MTM_OK;
+    return check_range(&a->offset, "offset", err);
 }
 
 static mtm_status random_shift_draw(const void *args, mtm_draw *d, const mtm_spec *in, const mtm_op **target,
@@ -292,6 +286,7 @@ const mtm_op mtm_op_random_shift = {
     .params = random_shift_params,
     .n_params = COUNT(random_shift_params),
     .args_bytes = sizeof(random_shift_args),
-    .infer = random_shift_infer,
+    .check = random_shift_check,
+    .infer = infer_float,
     .draw = random_shift_draw,
 };

@@ -110,6 +110,19 @@ A = np.zeros((4, 5, 6), np.float32)
         (lambda: mt.ops.scale(A, out=[1]), ValueError, "writable"),
         (lambda: mt.RandomFlip(q=1), TypeError, "'q'"),
         (lambda: mt.RandomFlip(p=2), ValueError, "p must lie"),
+        # What is wrong for every input is said when the chain is written, not in the middle of an epoch.
+        (lambda: mt.RandomAffine(degrees=(1, 2, 3)), ValueError, "degrees has 3 numbers"),
+        (lambda: mt.RandomAffine(degrees=(10, -10)), ValueError, "10 … -10 runs backwards"),
+        (lambda: mt.RandomAffine(shear=-0.1), ValueError, "shear is -0.1; one number d stands for -d to d"),
+        (lambda: mt.RandomAffine(scale=1.1), ValueError, "scale is a pair"),
+        (lambda: mt.RandomAffine(scale=(0, 0)), ValueError, "scale must be above 0"),
+        (lambda: mt.RandomGamma((2, 1)), ValueError, "gamma runs from 2 down to 1"),
+        (lambda: mt.RandomGaussianNoise(sigma=(0.3, 0.1)), ValueError, "sigma runs from"),
+        (lambda: mt.RandomBlur(sigma=(1, 2, 3)), ValueError, "not 3 numbers"),
+        (lambda: mt.RandomBalancedCrop("label", 4, (1, 2), (1,)), ValueError, "1 weights for 2 classes"),
+        (lambda: mt.RandomBalancedCrop("label", 4, (1, 2), (0, 0)), ValueError, "all weights are 0"),
+        (lambda: mt.ClipPercentile(90, 10), ValueError, "low is 90 percent"),
+        (lambda: mt.Window(center=0, width=0), ValueError, "width of at least 1"),
         (lambda: mt.Chain([lambda a: a]), TypeError, "Apply"),
         (lambda: mt.Apply(3), TypeError, "callable"),
         (lambda: mt.set_threads(-1), ValueError, "threads"),
@@ -118,3 +131,12 @@ A = np.zeros((4, 5, 6), np.float32)
 def test_arguments(call, error, says):
     with pytest.raises(error, match=says):
         call()
+
+
+def test_one_number_is_a_symmetric_range():
+    ramp = np.arange(A.size, dtype=np.float32).reshape(A.shape)
+    for name, number in (("degrees", 10), ("translate", 2), ("shear", 0.2)):
+        one, pair = (mt.Chain([mt.RandomAffine(**{name: v})]) for v in (number, (-number, number)))
+        first, second = (chain({"image": ramp}, seed=4)["image"] for chain in (one, pair))
+        assert np.array_equal(first, second) and not np.array_equal(first[0], ramp)
+        assert one.draw(4, 0, 0)[0]["drawn"]["matrix"] == pair.draw(4, 0, 0)[0]["drawn"]["matrix"]

@@ -105,10 +105,10 @@ static void test_source_refused(void **state)
     mtm_source *s = NULL;
 
     assert_status(MTM_E_NOTFOUND, mtm_source_open(&s, in_folder("absent"), &err));
-    assert_status(MTM_E_INVAL, mtm_source_open(&s, folder, &err));
-    assert_status(MTM_E_INVAL, mtm_source_open(&s, "/dev/zero", &err));
+    assert_status(MTM_E_UNSUPPORTED, mtm_source_open(&s, folder, &err));
+    assert_status(MTM_E_UNSUPPORTED, mtm_source_open(&s, "/dev/zero", &err));
     assert_int_equal(mkfifo(in_folder("fifo"), 0600), 0);
-    assert_status(MTM_E_INVAL, mtm_source_open(&s, in_folder("fifo"), &err));
+    assert_status(MTM_E_UNSUPPORTED, mtm_source_open(&s, in_folder("fifo"), &err));
     if (geteuid() != 0) {
         put(in_folder("secret"), "x", 1);
         assert_int_equal(chmod(in_folder("secret"), 0), 0);
