@@ -116,7 +116,8 @@ static bool wants_stats(const mtm_image *im, bool asked, bool json)
     return asked || (json && !mtm_dtype_is_integer(mtm_image_info_get(im)->stored_dtype));
 }
 
-static int info_one(const char *path, mtm_index *index, bool json, bool stats, mtm_pool *pool)
+/* first: no object has been printed yet. */
+static int info_one(const char *path, mtm_index *index, bool json, bool stats, mtm_pool *pool, bool first)
 {
     mtm_open_options open = {.struct_size = sizeof open, .index = index};
     mtm_read_options read = {.struct_size = sizeof read, .pool = pool};
@@ -131,6 +132,7 @@ static int info_one(const char *path, mtm_index *index, bool json, bool stats, m
     if (count && mtm_image_stats_get(im, &read, &values, &err)) {
         code = cli_fail(path, &err);
     } else if (json) {
+        fputs(first ? "" : ",\n ", stdout);
         json_info(path, im, count ? &values : NULL);
     } else {
         text_info(path, im);
@@ -164,9 +166,7 @@ static int run(int argc, char **argv)
     bool first = true;
     fputs(json ? "[" : "", stdout);
     for (int i = 1; pool && i <= n; i++) {
-        if (json && !first)
-            fputs(",\n ", stdout);
-        const int one = info_one(argv[i], index, json, options[1].value != NULL, pool);
+        const int one = info_one(argv[i], index, json, options[1].value != NULL, pool, first);
         first = first && one != CLI_OK;
         code = one > code ? one : code;
     }

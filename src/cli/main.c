@@ -1,5 +1,6 @@
 /* cli/main.c: `microtome COMMAND …`: finds the command, parses options, prints errors as one line.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 
@@ -21,11 +22,21 @@ static int exit_code(mtm_status s)
     }
 }
 
+/* One error is one line, whatever a file is called. */
+static void put_printable(FILE *f, const char *s)
+{
+    for (; *s; s++)
+        fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, f);
+}
+
 int cli_fail(const char *file, const mtm_error *err)
 {
     const char *const where = file ? file : err->where;
 
-    fprintf(stderr, "microtome: %s%s%s", where, *where ? ": " : "", err->text);
+    fputs("microtome: ", stderr);
+    put_printable(stderr, where);
+    fputs(*where ? ": " : "", stderr);
+    put_printable(stderr, err->text);
     if (err->offset >= 0)
         fprintf(stderr, " (byte %" PRId64 ")", err->offset);
     fputc('\n', stderr);
@@ -235,7 +246,7 @@ static int help(FILE *f)
     return f == stdout ? CLI_OK : CLI_USAGE;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2)
         return help(stderr);
@@ -250,4 +261,17 @@ int main(int argc, char **argv)
             return commands[i]->run(argc - 1, argv + 1);
     fprintf(stderr, "microtome: there is no command '%s'; see microtome --help\n", argv[1]);
     return CLI_USAGE;
+}
+
+/* A report that could not be written in full, to a full disk say, is no success. */
+int main(int argc, char **argv)
+{
+    const int code = run(argc, argv);
+
+    errno = 0;
+    if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE) {
+        fprintf(stderr, "microtome: standard output: %s\n", errno ? strerror(errno) : "cannot be written");
+        return code == CLI_OK ? CLI_ENVIRONMENT : code;
+    }
+    return code;
 }

@@ -388,6 +388,9 @@ static mtm_status open_from_header(mtm_image **out, mtm_probe *p, const nifti_he
     mtm_probe data;
     mtm_status s;
 
+    if (p->head_bytes < NIFTI1_BYTES)
+        return mtm_fail(err, MTM_E_CORRUPT, (int64_t)p->head_bytes, "the header of %d bytes ends after %zu",
+                        NIFTI1_BYTES, p->head_bytes);
     if (!ends_with(p->path, ".hdr") && !ends_with(p->path, ".hdr.gz"))
         return h->version == NIFTI_ANALYZE
                    ? mtm_fail(err, MTM_E_CORRUPT, 344, "neither n+1 nor ni1 stands at byte 344 of the header")

@@ -80,6 +80,8 @@ static mtm_status affine_qform(const nifti_header *h, double a[16], const char *
 
     for (int i = 0; i < 3; i++)
         q[i + 1] = h->quatern[i], w2 -= q[i + 1] * q[i + 1];
+    if (isnan((double)w2))
+        return mtm_fail(err, MTM_E_CORRUPT, NIFTI_AT(h, quatern, 0), "the qform's quaternion is not finite");
     if (!(fabsl(w2) < epsilon) && !(w2 >= 0))
         return mtm_fail(err, MTM_E_CORRUPT, NIFTI_AT(h, quatern, 0),
                         "the qform's quaternion is longer than 1: (%g, %g, %g)", h->quatern[0], h->quatern[1],

@@ -224,7 +224,10 @@ bool nifti_header_detect(nifti_header *h, const uint8_t *head, size_t n)
         return true;
     }
     h->version = NIFTI_ANALYZE, h->pair = true;
-    return n >= NIFTI1_BYTES && order_find(h, head, NIFTI1_BYTES);
+    if (n >= NIFTI1_BYTES)
+        return order_find(h, head, NIFTI1_BYTES);
+    /* A header that was cut off: its size stands at the beginning. */
+    return n >= 4 && (bits_load(head, 4, false) == NIFTI1_BYTES || bits_load(head, 4, true) == NIFTI1_BYTES);
 }
 
 /* ---- datatypes ----------------------------------------------------------------------------------------- */

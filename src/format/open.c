@@ -73,6 +73,8 @@ static mtm_status open_probed(mtm_image **out, mtm_probe *p, mtm_error *err)
     for (const mtm_format *const *f = mtm_format_table(); *f; f++)
         if ((*f)->detect(p))
             return (*f)->open(out, p, err);
+    if (p->head_bytes < 4)
+        return mtm_fail(err, MTM_E_UNSUPPORTED, 0, "no known image format: only %zu bytes", p->head_bytes);
     return mtm_fail(err, MTM_E_UNSUPPORTED, 0, "no known image format: it begins with %02x %02x %02x %02x",
                     p->head[0], p->head[1], p->head[2], p->head[3]);
 }

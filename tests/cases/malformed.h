@@ -25,8 +25,7 @@ typedef struct malformed {
 
 static const malformed malformed_cases[] = {
     {"empty", BASE_NIFTI1, CUT(0), .status = MTM_E_CORRUPT, .offset = 0, .text = "empty"},
-    {"one byte", BASE_NIFTI1, CUT(1), .status = MTM_E_UNSUPPORTED, .offset = 0, .text = "no known image"},
-    {"cut header", BASE_NIFTI1, CUT(347), .status = MTM_E_UNSUPPORTED, .offset = 0, .text = "no known image"},
+    {"cut header", BASE_NIFTI1, CUT(347), .status = MTM_E_CORRUPT, .offset = 347, .text = "ends after 347"},
     {"cut behind the header", BASE_NIFTI1, CUT(348), .status = MTM_E_CORRUPT, .offset = 108,
      .text = "beyond"},
     {"cut voxels", BASE_NIFTI1, CUT(399), .status = MTM_E_CORRUPT, .offset = 399, .text = "truncated"},
@@ -38,6 +37,13 @@ static const malformed malformed_cases[] = {
      .text = "neither n+1 nor ni1"},
     {"pair in one file", BASE_NIFTI1, CHANGE(344, "ni1"), .status = MTM_E_CORRUPT, .offset = 344,
      .text = "another file"},
+    {"cut after the header's size", BASE_NIFTI1, CUT(4), .status = MTM_E_CORRUPT, .offset = 4,
+     .text = "ends after 4"},
+    {"one byte", BASE_NIFTI1, CUT(1), .status = MTM_E_UNSUPPORTED, .offset = 0, .text = "only 1 bytes"},
+    {"gzip cut header", BASE_NIFTI1, CUT(100), .gzip = true, .status = MTM_E_CORRUPT, .offset = 100,
+     .text = "ends after 100"},
+    {"quaternion NaN", BASE_NIFTI1, CHANGE(256, "\0\0\xc0\x7f"), .status = MTM_E_CORRUPT, .offset = 256,
+     .text = "not finite"},
     {"no dimensions", BASE_NIFTI1, CHANGE(40, "\0\0"), .status = MTM_E_CORRUPT, .offset = 40,
      .text = "not 1 to 7"},
     {"eight dimensions", BASE_NIFTI1, CHANGE(40, "\x08"), .status = MTM_E_CORRUPT, .offset = 40,

@@ -169,6 +169,35 @@ def test_convert_refuses_nonsense_and_leaves_nothing(volume, tmp_path, option, c
     assert [p.name for p in tmp_path.iterdir()] == ["a.nii.gz"]
 
 
+def test_info_json_is_valid_whichever_path_is_bad(volume, tmp_path):
+    bad = tmp_path / "absent.nii"
+    for paths in ([bad, volume[0], bad, volume[0]], [volume[0], bad], [bad, bad]):
+        done = run("info", "--json", *paths)
+        assert done.returncode == 1
+        assert len(json.loads(done.stdout)) == sum(p is not bad for p in paths)
+
+
+def test_an_error_is_one_line_whatever_the_file_is_called(tmp_path):
+    odd = tmp_path / "two\nlines\x1b[2J.nii"
+    odd.write_bytes(b"no image" * 50)
+    done = run("info", odd)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "\x1b" not in done.stderr
+
+
+def test_a_folder_or_a_pipe_is_bad_input(tmp_path):
+    os.mkfifo(tmp_path / "pipe.nii")
+    for path, what in ((tmp_path, "folder"), (tmp_path / "pipe.nii", "pipe")):
+        done = run("info", path)
+        assert done.returncode == 1 and what in done.stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_a_report_that_cannot_be_written_is_an_error(volume):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([CLI, "info", volume[0]], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 3 and done.stderr.startswith("microtome: standard output: ")
+
+
 def test_environment_errors_exit_with_3(volume, tmp_path):
     target = "/proc/nowhere.nii" if os.geteuid() == 0 else "/nowhere.nii"  # no one may write there
     done = run("convert", volume[0], target)
