@@ -78,4 +78,19 @@ def doc(op, head, tail=()):
     return "\n".join(lines).strip()
 
 
+def dtype_name(dtype):
+    """NumPy's name of a dtype given in any way ("float32", "f4", float, …); None stays, what NumPy does not know the library names
+    in its error."""
+    if dtype is None:
+        return None
+    import numpy
+
+    try:
+        return numpy.dtype(dtype).name
+    except TypeError:
+        if isinstance(dtype, str):
+            return dtype
+        raise
+
+
 OPERATORS = {op["name"]: op for op in _core.operators()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import _core
+from . import _core, _declare
 from .errors import InvalidError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Image:
             inverse = [order.index(i) for i in range(len(order))]
             target = _numpy().asarray(out).transpose(inverse)
         a = self._core.read(
-            start, size, level, bool(raw), _dtype_name(dtype) if out is None else None, target
+            start, size, level, bool(raw), _declare.dtype_name(dtype) if out is None else None, target
         )
         if out is not None:
             return out
@@ -246,10 +246,6 @@ def _numpy():
     import numpy
 
     return numpy
-
-
-def _dtype_name(dtype):
-    return dtype if dtype is None or isinstance(dtype, str) else _numpy().dtype(dtype).name
 
 
 def _slices(key, shape):
@@ -340,7 +336,7 @@ def convert(
         if spacing is not None:
             a, affine = ops.spacing(a, affine, spacing)
     if dtype is not None and a.dtype != _numpy().dtype(dtype):
-        a = _core.convert(a, _dtype_name(dtype))
+        a = _core.convert(a, _declare.dtype_name(dtype))
     like = im if im.format.startswith(("nifti", "analyze")) else None
     slope, inter = (im.slope, im.inter) if keep_scale else (0.0, 0.0)
     write(

@@ -34,15 +34,6 @@ def _signature(first, params):
     return inspect.Signature(fixed + keywords)
 
 
-def _dtype_name(dtype):
-    """NumPy's name of a dtype given in any way; names and None need no NumPy."""
-    if dtype is None or isinstance(dtype, str):
-        return dtype
-    import numpy
-
-    return numpy.dtype(dtype).name
-
-
 def _bind(op, names, args, given):
     """Positional arguments by name; what is missing is an error here, so that it reads as Python's."""
     if len(args) > len(names):
@@ -90,7 +81,7 @@ def _plain(op):
 
     def call(array, *args, channels=False, out=None, dtype=None, **given):
         _require(name, params, _bind(name, names, args, given))
-        return _core.run(name, array, given, channels, None, out, _dtype_name(dtype))
+        return _core.run(name, array, given, channels, None, out, _declare.dtype_name(dtype))
 
     return call, params
 
@@ -122,7 +113,7 @@ def _with_geometry(op):
         whole = own == "affine" or affine.shape == (4, 4)
         if not whole:
             affine = _as_affine(geometry, numpy.ndim(array) - bool(channels))
-        result, rows = _core.run(name, array, given, channels, affine, out, _dtype_name(dtype))
+        result, rows = _core.run(name, array, given, channels, affine, out, _declare.dtype_name(dtype))
         return (result, numpy.array(rows)) if whole else result
 
     return call, params

@@ -8,9 +8,8 @@
 #include "op/exec.h"
 
 /* Fills out from in ([C, Z, Y, X], any strides and dtype): one entry, or C with MTM_STAT_CHANNELS. r->mask (a const
- * mtm_array *, any integer dtype, [Z, Y, X] or [C or 1, Z, Y, X]; Z
- * may be missing where it is 1) leaves out the voxels where it is 0. count and non_finite are
- * always filled, the rest as r->flags ask. Nothing to count (an empty picture or mask): count 0 and zeros. Errors:
+ * mtm_array *, any dtype, [Z, Y, X] or [C or 1, Z, Y, X]; Z may be missing where it is 1) leaves out the voxels where
+ * it is 0. count and non_finite are always filled, the rest as r->flags ask. Nothing to count (an empty picture or mask): count 0 and zeros. Errors:
  * MTM_E_INVAL (all voxels non-finite; a mask of another shape), MTM_E_NOMEM, MTM_E_CANCELLED. */
 mtm_status mtm_op_stats(mtm_exec *x, const mtm_array *in, const mtm_stats_request *r, mtm_stats *out,
                         mtm_error *err);

@@ -190,6 +190,13 @@ def test_out_dtype_and_in_place():
         mt.ops.shift(b, 1, dtype="int16")
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "u1", "|u1", np.uint8, np.dtype("uint8")])
+def test_dtypes_in_every_spelling(dtype):
+    assert mt.ops.shift(np.ones((2, 3)), 1, dtype=dtype).dtype == np.uint8
+    with pytest.raises(ValueError, match="no dtype"):
+        mt.ops.shift(np.ones((2, 3)), 1, dtype="no such")
+
+
 def test_noise_is_normal_and_depends_on_the_seed_alone():
     zero = np.zeros((50, 60, 70), "f")
     n = mt.ops.gaussian_noise(zero, 2.0, seed=2**63 + 5)
