@@ -29,14 +29,25 @@ def exp2_less_1_over_x(x):
     return np.where(np.abs(x) < 1e-9, np.log(2), np.expm1(safe * np.log(2)) / safe)
 
 
+def inverse_near(centre, reach=1000):
+    """A float32 beside 1 / centre whose logarithm is as good as a float32 (Gal's accurate tables)."""
+    start = np.float32(1 / centre).view(np.uint32).astype(np.int64)
+    inverse = (start + np.arange(-reach, reach + 1)).astype(np.uint32).view(np.float32).astype(np.float64)
+    log2 = -np.log2(inverse)
+    error = np.abs(log2 - log2.astype(np.float32))
+    return 1.0 if centre == 1 else inverse[error.argmin()]
+
+
 def show(name, values):
     print(name, ", ".join(f"{np.float32(v):.9g}f" for v in values))
 
 
 if __name__ == "__main__":
     centres = 1 + np.arange(8) / 8
-    show("1 / centre", 1 / centres)
-    show("log2 centre", np.log2(centres))
+    inverse = np.array([inverse_near(c) for c in centres])
+    show("1 / centre, about", inverse)
+    show("-log2 of it", -np.log2(inverse))
+    print("error", np.abs(np.log2(inverse) - np.log2(inverse).astype(np.float32)).max())
     show("2^(j / 8)", 2 ** (np.arange(8) / 8))
     for terms in (4, 5):
         c, error = fit(log2_over_x, -1 / 32 / 1, 1 / 16, terms)
