@@ -107,15 +107,19 @@ static __attribute__((noinline, unused)) vf v_pow_unusual(const v_power *k, vf x
     return v_select(v_eq(x, v_set1(0)), k->of_zero, q);
 }
 
+/* x^c of lanes among which is nothing unusual. */
+static inline vf v_pow_usual(const v_power *k, vf x)
+{
+    vf e;
+    const vf log2_m = v_log2_parts(x, &e);
+
+    return v_select(v_eq(x, v_set1(0)), k->of_zero, v_pow_of_log2(k, e, log2_m));
+}
+
 /* x^c for x ≥ 0 (−0 is 0), NaN stays; |error| ≤ 5e-7 relative for c ≤ 5. */
 static inline vf v_pow(const v_power *k, vf x)
 {
-    vf e, log2_m;
-
-    if (__builtin_expect(v_any_unusual(x), 0))
-        return v_pow_unusual(k, x);
-    log2_m = v_log2_parts(x, &e);
-    return v_select(v_eq(x, v_set1(0)), k->of_zero, v_pow_of_log2(k, e, log2_m));
+    return __builtin_expect(v_any_unusual(x), 0) ? v_pow_unusual(k, x) : v_pow_usual(k, x);
 }
 
 #endif
