@@ -11,7 +11,7 @@
 typedef enum mtm_filter { /* the order is that of `interp` in resize's parameters */
                           MTM_FILTER_NEAREST,
                           MTM_FILTER_LINEAR,
-                          MTM_FILTER_TRIANGULAR, /* linear that is always antialiased */
+                          MTM_FILTER_TRIANGULAR, /* the same as linear, as in DALI */
                           MTM_FILTER_CUBIC,      /* Keys, a = −0.5 */
                           MTM_FILTER_LANCZOS3,
                           MTM_FILTER_GAUSSIAN, /* σ = 0.5 · widening, |distance| ≤ 3σ */

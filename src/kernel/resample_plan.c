@@ -53,9 +53,7 @@ static const struct {
 
 static double widening(const mtm_resample_axis *a)
 {
-    const bool antialias = a->antialias || a->filter == MTM_FILTER_TRIANGULAR;
-
-    return antialias ? fmax(1, fabs(a->scale)) : 1;
+    return a->antialias ? fmax(1, fabs(a->scale)) : 1;
 }
 
 /* ---- positions ---------------------------------------------------------------------------------------- */

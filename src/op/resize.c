@@ -158,7 +158,7 @@ static const mtm_param resize_params[] = {
      "nearest|linear|triangular|cubic|lanczos3|gaussian|area", "",
      "Filter, one for all or per spatial axis; label maps are always nearest."},
     {"antialias", MTM_PARAM_BOOL, offsetof(resize_args, antialias), "True", 0, 0, NULL, "",
-     "Widen the filter by in/out on axes that shrink; triangular always is, nearest and area never are."},
+     "Widen the filter by in/out on axes that shrink; nearest and area never are."},
     {"mode", MTM_PARAM_CHOICE, offsetof(resize_args, mode), "default", 0, 0,
      "default|stretch|not_larger|not_smaller", "",
      "Missing extents get the geometric mean of the given factors (default) or stay (stretch); or one factor "

@@ -44,7 +44,7 @@ def matrix(n, out, name, antialias=True, start=0, end=None):
             taps = range(int(np.floor(edges[0] + 1e-9)), int(np.ceil(edges[1] - 1e-9)))
             values = np.ones(len(taps))
         else:
-            wide = max(1, abs(step)) if antialias or name == "triangular" else 1
+            wide = max(1, abs(step)) if antialias else 1
             reach = RADIUS[name] * wide + 1
             taps = range(int(np.floor(centre - reach)), int(np.ceil(centre + reach)) + 1)
             values = kernel(name, (np.array(taps) - centre) / wide)

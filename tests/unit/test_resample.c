@@ -37,8 +37,7 @@ static double filter_value(mtm_filter f, double d)
 static void weights(const mtm_resample_axis *a, int64_t i, int64_t n, double *weight)
 {
     const double k = (double)(a->first + i * a->step);
-    const double wide =
-        (a->antialias || a->filter == MTM_FILTER_TRIANGULAR) && fabs(a->scale) > 1 ? fabs(a->scale) : 1;
+    const double wide = a->antialias && fabs(a->scale) > 1 ? fabs(a->scale) : 1;
     const double centre = a->lo + (k + 0.5) * a->scale - 0.5, e0 = a->lo + k * a->scale, e1 = e0 + a->scale;
     const int64_t reach = (int64_t)(3 * wide + fabs(a->scale)) + 3, middle = (int64_t)floor(centre);
     double total = 0;
