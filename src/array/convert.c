@@ -14,10 +14,6 @@ enum {
     PREFETCH_MOST = 1024 /* bytes of a row */
 };
 
-typedef struct piece_sums { /* statistics of one task */
-    mtm_moments all, nonzero;
-} piece_sums;
-
 typedef struct job {
     const mtm_convert_kernels *k;
     const mtm_stats_kernels *stats;
@@ -30,7 +26,7 @@ typedef struct job {
     int32_t across;             /* axis along which the source is contiguous, or −1: rows */
     int64_t step[MTM_MAX_DIMS]; /* extents of one item along each axis */
     int64_t grain;              /* items of a task */
-    piece_sums *sums;           /* per task, or NULL */
+    mtm_moments *sums;          /* per task, of the numbers that are not 0; or NULL */
     /* Rows need this call and no other; or NULL. */
     void (*direct)(float *dst, const void *src, size_t n, float slope, float inter);
     atomic_bool nan; /* a NaN met an integer */
@@ -113,8 +109,8 @@ static int64_t items_along(const job *j, int32_t i)
 
 /* ---- the work ----------------------------------------------------------------------------------------- */
 
-/* Statistics of n converted, contiguous numbers while they are hot. */
-static void add_stats(const job *j, piece_sums *p, const void *x, size_t n)
+/* Statistics of n converted, contiguous numbers while they are hot. Zeros add nothing: see run(). */
+static void add_stats(const job *j, mtm_moments *p, const void *x, size_t n)
 {
     const mtm_conversion c = {.src = j->c.dst, .dst = MTM_F32, .slope = 1};
 
@@ -125,14 +121,12 @@ static void add_stats(const job *j, piece_sums *p, const void *x, size_t n)
             mtm_convert_row(j->k, &c, stage, x, n);
             x = stage;
         }
-        j->stats->moments_f32(&p->all, x, NULL, false, n);
-        j->stats->moments_f32(&p->nonzero, x, NULL, true, n);
+        j->stats->moments_f32(p, x, NULL, true, n);
     } else {
         double stage[CHUNK];
 
         j->k->to_f64[j->c.dst](stage, x, n, 1, -0.0);
-        j->stats->moments_f64(&p->all, stage, NULL, false, n);
-        j->stats->moments_f64(&p->nonzero, stage, NULL, true, n);
+        j->stats->moments_f64(p, stage, NULL, true, n);
     }
 }
 
@@ -143,7 +137,7 @@ static bool loose(const void *p, int64_t stride, int64_t size, size_t n)
 }
 
 /* n elements, at any strides, n ≤ CHUNK. */
-static bool convert_chunk(const job *j, piece_sums *p, char *dst, int64_t dst_stride, const char *src,
+static bool convert_chunk(const job *j, mtm_moments *p, char *dst, int64_t dst_stride, const char *src,
                           int64_t src_stride, size_t n)
 {
     _Alignas(64) uint64_t in[CHUNK], out[CHUNK];
@@ -163,7 +157,7 @@ static bool convert_chunk(const job *j, piece_sums *p, char *dst, int64_t dst_st
     return good;
 }
 
-static bool convert_rows(const job *j, piece_sums *p, char *dst, const char *src, int64_t n)
+static bool convert_rows(const job *j, mtm_moments *p, char *dst, const char *src, int64_t n)
 {
     const int64_t ds = j->dst_stride[j->ndim - 1], ss = j->src_stride[j->ndim - 1];
     bool good = true;
@@ -173,7 +167,7 @@ static bool convert_rows(const job *j, piece_sums *p, char *dst, const char *src
     return good;
 }
 
-static bool convert_tile(const job *j, piece_sums *p, char *dst, const char *src, int64_t rows, int64_t cols)
+static bool convert_tile(const job *j, mtm_moments *p, char *dst, const char *src, int64_t rows, int64_t cols)
 {
     _Alignas(64) char tile[TILE_BYTES];
     const int64_t width = cols * j->src_size;
@@ -289,7 +283,7 @@ static void work(void *arg, int64_t lo, int64_t hi)
     job *const j = arg;
     const int32_t last = j->ndim - 1;
     const int64_t prefetch = hi - lo > PREFETCH_ITEMS ? prefetch_bytes(j) : 0;
-    piece_sums *const p = j->sums ? &j->sums[lo / j->grain] : NULL;
+    mtm_moments *const p = j->sums ? &j->sums[lo / j->grain] : NULL;
     place now = place_of(j, lo), ahead = now;
     bool good = true;
 
@@ -332,11 +326,22 @@ static mtm_status check(const mtm_array *dst, const mtm_array *src, mtm_error *e
     return MTM_OK;
 }
 
+/* From the sums over what is not 0 to those over all: the zeros are known by their number. */
+static void store_stats(mtm_stats *st, const mtm_moments *nonzero, int64_t elements)
+{
+    const mtm_moments zeros = {.count = elements - nonzero->count - nonzero->non_finite};
+    mtm_moments all = *nonzero;
+
+    mtm_moments_merge(&all, &zeros);
+    *st = (mtm_stats){0};
+    mtm_moments_store(st, &all, nonzero);
+}
+
 /* Runs the items, with one set of sums per task when statistics are wanted. */
 static mtm_status run(job *j, int64_t items, int64_t elements, mtm_stats *st, mtm_pool *pool, mtm_error *err)
 {
     const int64_t per_item = mtm_max_i64(1, elements / items);
-    MTM_AUTO_MEM piece_sums *sums = NULL;
+    MTM_AUTO_MEM mtm_moments *sums = NULL;
     int64_t pieces;
 
     j->grain = mtm_max_i64(1, PIECE / per_item);
@@ -347,21 +352,17 @@ static mtm_status run(job *j, int64_t items, int64_t elements, mtm_stats *st, mt
         if (!sums)
             return MTM_NOMEM(err);
         for (int64_t i = 0; i < pieces; i++)
-            sums[i].all = sums[i].nonzero = mtm_moments_none();
+            sums[i] = mtm_moments_none();
     }
     j->sums = sums;
     choose_direct(j);
     MTM_TRY(mtm_pool_for(pool, items, j->grain, j->direct ? work_direct : work, j, NULL, err));
     if (atomic_load(&j->nan))
         return mtm_fail(err, MTM_E_INVAL, -1, "NaN cannot be converted to %s", mtm_dtype_name(j->c.dst));
-    for (int64_t i = 1; st && i < pieces; i++) {
-        mtm_moments_merge(&sums[0].all, &sums[i].all);
-        mtm_moments_merge(&sums[0].nonzero, &sums[i].nonzero);
-    }
-    if (st) {
-        *st = (mtm_stats){0};
-        mtm_moments_store(st, &sums[0].all, &sums[0].nonzero);
-    }
+    for (int64_t i = 1; st && i < pieces; i++)
+        mtm_moments_merge(&sums[0], &sums[i]);
+    if (st)
+        store_stats(st, &sums[0], elements);
     return MTM_OK;
 }
 

@@ -383,6 +383,32 @@ static void test_convert_large(void **state)
     mtm_array_drop(&again);
 }
 
+/* Zeros are left out of the sums and put back by their number. */
+static void test_convert_zeros(void **state)
+{
+    static const float some[5] = {0, NAN, -3, -0.0f, INFINITY}, none[5] = {0}, only[5] = {-2, -2, -2, -2, -2};
+    static const mtm_stats want[3] = {
+        {.count = 3, .non_finite = 2, .nonzero = 1, .min = -3, .mean = -1, .nonzero_mean = -3},
+        {.count = 5},
+        {.count = 5, .nonzero = 5, .min = -2, .max = -2, .mean = -2, .nonzero_mean = -2}};
+    const float *const in[3] = {some, none, only};
+    float out[5];
+    mtm_error err = {0};
+    mtm_stats st;
+
+    for (int i = 0; i < 3; i++) {
+        const mtm_array src = mtm_array_wrap((void *)(uintptr_t)in[i], MTM_F32, 1, (const int64_t[]){5});
+        mtm_array dst = mtm_array_wrap(out, MTM_F32, 1, (const int64_t[]){5});
+
+        assert_ok(mtm_array_convert_stats(&dst, &src, 1, 0, false, &st, NULL, &err));
+        assert_memory_equal(out, in[i], sizeof out);
+        assert_true(st.count == want[i].count && st.non_finite == want[i].non_finite);
+        assert_true(st.nonzero == want[i].nonzero && st.min == want[i].min && st.max == want[i].max);
+        assert_true(st.mean == want[i].mean && st.nonzero_mean == want[i].nonzero_mean);
+        assert_true(st.nonzero_std == 0 && fabs(st.std - (i ? 0 : sqrt(2))) < 1e-15);
+    }
+}
+
 /* A box of a volume: rows of a few numbers, pieces that begin amid a plane, axes backwards. */
 static void test_convert_box(void **state)
 {
@@ -464,8 +490,8 @@ int main(void)
         cmocka_unit_test(test_order),           cmocka_unit_test(test_crop),
         cmocka_unit_test(test_dlpack),          cmocka_unit_test(test_convert),
         cmocka_unit_test(test_convert_swapped), cmocka_unit_test(test_convert_unaligned),
-        cmocka_unit_test(test_convert_large),   cmocka_unit_test(test_convert_box),
-        cmocka_unit_test(test_convert_errors),
+        cmocka_unit_test(test_convert_large),   cmocka_unit_test(test_convert_zeros),
+        cmocka_unit_test(test_convert_box),     cmocka_unit_test(test_convert_errors),
     };
 
     return cmocka_run_group_tests_name("array", tests, NULL, NULL);
