@@ -174,7 +174,9 @@ class Chain:
         if sample is None:
             import numpy
 
-            sample = {"image": numpy.broadcast_to(numpy.zeros((), numpy.float32), (256, 256, 256))}
+            named = {f: None for op in self.ops for f in op.fields}
+            image = numpy.broadcast_to(numpy.zeros((), numpy.float32), (256, 256, 256))
+            sample = dict.fromkeys(named or ("image",), image)
         return json.loads(self._run(self._get().draw, sample, seed, epoch, index, sidecar)[1])
 
     def _run(self, call, sample, seed, epoch, index, sidecar):
@@ -205,6 +207,12 @@ def field_kinds(items, chain, texts=()):
         names = tuple(first.keys())
     except AttributeError:
         raise TypeError(f"an item is a dict of named fields, not {type(first).__name__}") from None
+    for op in chain.ops if chain else ():
+        for field in op.fields:
+            if field not in first:
+                raise InvalidError(
+                    f"{op!r} works on the field {field!r}; the items have {', '.join(map(str, names))}"
+                )
     known = {
         *_IMAGE_FIELDS,
         *(chain.labels if chain else ()),

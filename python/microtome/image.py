@@ -248,12 +248,23 @@ def _numpy():
     return numpy
 
 
+def _is_integer(k):
+    try:
+        k.__index__()
+    except (AttributeError, TypeError):
+        return False
+    return True
+
+
 def _slices(key, shape):
     """NumPy's basic indices as the box that has to be read and what is left to do in it."""
-    if any(k is None for k in key) or sum(k is Ellipsis for k in key) > 1:
-        raise IndexError("images take integers, slices and one ellipsis")
-    if Ellipsis in key:
-        at = key.index(Ellipsis)
+    for k in key:
+        if isinstance(k, bool) or not (k is Ellipsis or isinstance(k, slice) or _is_integer(k)):
+            raise IndexError(f"images take integers, slices and one ellipsis, not {k!r}")
+    if sum(k is Ellipsis for k in key) > 1:
+        raise IndexError("images take integers, slices and one ellipsis, not two")
+    if any(k is Ellipsis for k in key):
+        at = next(i for i, k in enumerate(key) if k is Ellipsis)
         key = key[:at] + (slice(None),) * (len(shape) - len(key) + 1) + key[at + 1 :]
     if len(key) > len(shape):
         raise IndexError(f"{len(key)} indices for {len(shape)} axes")

@@ -25,8 +25,11 @@ static bool number_field(mtm_field *f, PyObject *v)
     f->kind = MTM_FIELD_NUMBER;
     f->integer = i != NULL;
     f->number = PyFloat_AsDouble(i ? i : v);
+    if (i && (PyErr_Occurred() || !(f->number >= -0x1p53 && f->number <= 0x1p53)))
+        PyErr_Format(PyExc_ValueError, "field '%s': integers beyond 2^53 are not exact; give %S as text",
+                     f->name, i);
     Py_XDECREF(i);
-    return !(f->number == -1 && PyErr_Occurred());
+    return !PyErr_Occurred();
 }
 
 static bool uri_field(core_items *g, mtm_field *f, PyObject *v)

@@ -47,6 +47,8 @@ static bool get_u64(PyObject *d, const char *name, uint64_t *out)
 
     if (v)
         *out = PyLong_AsUnsignedLongLong(v);
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError))
+        PyErr_Format(PyExc_ValueError, "%s must lie in 0 ... 2^64 - 1", name);
     return !PyErr_Occurred();
 }
 

@@ -133,6 +133,36 @@ def test_arguments(call, error, says):
         call()
 
 
+@pytest.mark.parametrize("key", [[1, 2], 1.5, True, None, np.ones(4, bool)])
+def test_images_say_what_indices_they_take(tmp_path, key):
+    np.save(tmp_path / "a.npy", A)
+    with pytest.raises(IndexError, match="integers, slices and one ellipsis"):
+        mt.open(tmp_path / "a.npy")[key]
+
+
+def test_a_field_that_the_items_do_not_have_is_refused():
+    chain = mt.Chain([mt.Normalize("imgae")])
+    with pytest.raises(ValueError, match="works on the field 'imgae'; the items have image, age"):
+        mt.Loader([{"image": A, "age": 3}], chain)
+    with pytest.raises(ValueError, match="'imgae'"):
+        chain({"image": A})
+    assert chain.draw(seed=0, epoch=0, index=0)[0]["op"] == "normalize"
+
+
+@pytest.mark.parametrize("number", [2**53 + 2, -(2**63), 2**63, 2**2000])
+def test_integers_that_would_not_stay_exact_are_refused(number):
+    with pytest.raises(ValueError, match="'id': integers beyond 2.53 are not exact"):
+        mt.Loader([{"image": A, "id": number}])
+    (batch,) = mt.Loader([{"image": A, "id": 2**53}])
+    assert batch["id"].tolist() == [2**53]
+
+
+@pytest.mark.parametrize("name", ["seed", "cache_bytes"])
+def test_unsigned_options_are_named(name):
+    with pytest.raises(ValueError, match=f"{name} must lie in 0"):
+        mt.Loader([{"image": A}], **{name: -1})
+
+
 def test_one_number_is_a_symmetric_range():
     ramp = np.arange(A.size, dtype=np.float32).reshape(A.shape)
     for name, number in (("degrees", 10), ("translate", 2), ("shear", 0.2)):
