@@ -429,6 +429,7 @@ const mtm_op mtm_op_random_zoom = {
     .params = random_zoom_params,
     .n_params = MTM_COUNT(random_zoom_params),
     .args_bytes = sizeof(random_affine_args),
+    .check = random_affine_check,
     .infer = random_affine_infer,
     .draw = random_affine_draw,
 };

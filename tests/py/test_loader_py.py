@@ -659,20 +659,20 @@ def test_a_balanced_crop_draws_the_class_first(rng):
 @pytest.mark.parametrize(
     "op, says",
     [
-        (mt.RandomGaussianNoise(sigma=(3, 1), p=1), "sigma"),
-        (mt.RandomGaussianNoise(sigma=(), p=1), "sigma"),
-        (mt.RandomBlur(sigma=(), p=1), "sigma"),
-        (mt.RandomBlur(sigma=(1, 2, 3), p=1), "sigma"),
-        (mt.RandomGamma(gamma=(2, 1), p=1), "gamma"),
-        (mt.RandomShift(offset=(2, 1), p=1), "offset"),
-        (mt.RandomAffine(degrees=20), "degrees"),
-        (mt.RandomAffine(scale=(-1, 1)), "scale"),
-        (mt.RandomZoom(scale=(2, 1), p=1), "scale"),
+        (lambda: mt.RandomGaussianNoise(sigma=(3, 1), p=1), "sigma"),
+        (lambda: mt.RandomGaussianNoise(sigma=(), p=1), "sigma"),
+        (lambda: mt.RandomBlur(sigma=(), p=1), "sigma"),
+        (lambda: mt.RandomBlur(sigma=(1, 2, 3), p=1), "sigma"),
+        (lambda: mt.RandomGamma(gamma=(2, 1), p=1), "gamma"),
+        (lambda: mt.RandomShift(offset=(2, 1), p=1), "offset"),
+        (lambda: mt.RandomAffine(degrees=(1, 2, 3)), "degrees"),
+        (lambda: mt.RandomAffine(scale=(-1, 1)), "scale"),
+        (lambda: mt.RandomZoom(scale=(2, 1), p=1), "scale"),
     ],
 )
-def test_ranges_are_checked_before_anything_is_drawn(op, says):
+def test_ranges_are_checked_when_the_chain_is_written(op, says):
     with pytest.raises(mt.InvalidError, match=says):
-        mt.Chain([op])({"image": np.zeros((4, 4, 4), np.float32)})
+        op()
 
 
 def test_random_zoom_enlarges_about_the_middle(rng):
