@@ -1,9 +1,12 @@
 /* op/spline.c: the prefilter of cubic B-spline interpolation, axis by axis, 32 lines at once.
  * Every line is extended by its border until the recursion's start no longer matters, so that all borders share one filter
  * and the coefficients beyond the picture, which taps near its edge read, come out of it as well. SciPy does the same
- * for 'nearest' and 'grid-constant' (12 voxels); its closed forms for the others agree to rounding.
+ * for 'nearest' and 'grid-constant' (12 voxels); its closed forms for the others agree to rounding, but for short
+ * reflected lines (scipy_excess).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "op/spline.h"
+
+#include <math.h>
 
 #include "base/size.h"
 
@@ -11,6 +14,7 @@ enum {
     LANES = MTM_SPLINE_LANES,
     SETTLE = 12,     /* samples until the start is forgotten: |pole|¹² = 1.4·10⁻⁷ */
     PAD_SMOOTH = 12, /* EDGE, CONSTANT: the spline still rings this far beyond the picture */
+    SHORT = 4,       /* voxels of a reflected line that SciPy treats otherwise, noticeably */
     PAD_FOLDED = 3   /* the others: coordinates are folded back, taps reach so far */
 };
 
@@ -113,6 +117,46 @@ static float *line_buffer(const pass *p, int64_t lo)
     return (float *)p->s->lines + lo / p->grain * p->s->longest * LANES;
 }
 
+/* What SciPy's coefficients of a reflected line of n voxels have beyond the exact ones, for LANES lines: its
+ * _init_causal_reflect (ni_splines.c) adds up the start in place of the first sample and reads that again in its last term.
+ * Below 5 voxels this exceeds what may differ from SciPy, whose results these are to be. */
+static void scipy_excess(const float *sample, int64_t n, float excess[][LANES])
+{
+    const double z = sqrt(3) - 2, zn = pow(z, (double)n);
+
+    for (int l = 0; l < LANES; l++) {
+        double sum = zn * (double)sample[(n - 1) * LANES + l], causal[SHORT];
+
+        for (int64_t i = 1; i < n - 1; i++)
+            sum += pow(z, (double)i) *
+                   ((double)sample[i * LANES + l] + zn * (double)sample[(n - 1 - i) * LANES + l]);
+        causal[0] = 6 * sum * pow(z, (double)(2 * n)) / (1 - zn * zn);
+        for (int64_t i = 1; i < n; i++)
+            causal[i] = z * causal[i - 1];
+        causal[n - 1] *= z / (z - 1);
+        for (int64_t i = n - 2; i >= 0; i--)
+            causal[i] = z * (causal[i + 1] - causal[i]);
+        for (int64_t i = 0; i < n; i++)
+            excess[i][l] = (float)causal[i];
+    }
+}
+
+/* Samples → coefficients of LANES extended lines along axis i. */
+static void filter_line(const pass *p, int i, float *line)
+{
+    const mtm_spline *const s = p->s;
+    const int64_t n = s->clip_size[i], skip = s->pad + SETTLE;
+    const bool brief = s->border == MTM_REFLECT && n > 1 && n <= SHORT && s->box_size[i] == n;
+    float excess[SHORT][LANES];
+
+    if (brief)
+        scipy_excess(line + skip * LANES, n, excess);
+    p->k->spline(line, s->size[i] + 2 * SETTLE);
+    for (int64_t k = 0; brief && k < s->size[i] + 2 * SETTLE; k++)
+        for (int l = 0; l < LANES; l++)
+            line[k * LANES + l] += excess[mtm_border_index(MTM_REFLECT, k - skip, n)][l];
+}
+
 /* Along x: 32 rows at once. */
 static void filter_x(void *arg, int64_t lo, int64_t hi)
 {
@@ -130,7 +174,7 @@ static void filter_x(void *arg, int64_t lo, int64_t hi)
         for (int32_t i = 0; i < lanes; i++)
             row_places(p, b * LANES + i, &from[i], &to[i]);
         p->k->spline_load(from, lanes, s->map[0], n, s->value, line);
-        p->k->spline(line, n);
+        filter_line(p, 0, line);
         p->k->spline_store(line + SETTLE * LANES, s->size[0], to, lanes);
         for (int32_t i = 0; i < lanes;
              i++) /* columns up to the pitch are filtered along y and z, then not read */
@@ -153,7 +197,7 @@ static void filter_columns(const pass *p, int i, float *first, float *line)
         for (int l = 0; from < 0 && l < LANES; l++)
             to[l] = s->value;
     }
-    p->k->spline(line, n);
+    filter_line(p, i, line);
     for (int64_t k = 0; k < s->size[i]; k++)
         memcpy(first + k * stride, line + (k + SETTLE) * LANES, LANES * sizeof(float));
 }

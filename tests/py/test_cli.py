@@ -194,7 +194,9 @@ def test_a_folder_or_a_pipe_is_bad_input(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
 def test_a_report_that_cannot_be_written_is_an_error(volume):
     with open("/dev/full", "w") as full:
-        done = subprocess.run([CLI, "info", volume[0]], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(
+            [CLI, "info", volume[0]], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
     assert done.returncode == 3 and done.stderr.startswith("microtome: standard output: ")
 
 

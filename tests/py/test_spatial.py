@@ -49,9 +49,7 @@ def random_matrix(rng, n):
 @given(data=st.data())
 def test_affine_equals_scipy(interp, border, data):
     n = data.draw(st.sampled_from((2, 3)))
-    # SciPy 1.17 starts the prefilter of 'reflect' from a sum it is still changing, which shows on axes below 6 voxels.
-    least = 6 if (interp, border) == ("cubic", "reflect") else 1
-    shape = tuple(data.draw(st.lists(st.integers(least, 23), min_size=n, max_size=n)))
+    shape = tuple(data.draw(st.lists(st.integers(1, 23), min_size=n, max_size=n)))
     size = tuple(data.draw(st.lists(st.integers(1, 37), min_size=n, max_size=n)))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     a = rng.random(shape, dtype=np.float32)
@@ -62,21 +60,14 @@ def test_affine_equals_scipy(interp, border, data):
     np.testing.assert_allclose(got, want.astype(np.float32), rtol=0, atol=TOLERANCE[interp])
 
 
-def test_short_reflect_axes_solve_the_spline(rng):
-    """Where SciPy is not exact: the coefficients of a reflected line of 3 voxels, by solving for them."""
-    a = rng.random((1, 3))
-    system = np.array([[5, 1, 0], [1, 4, 1], [0, 1, 5]]) / 6  # c[-1] = c[0], c[3] = c[2]
-    c = np.linalg.solve(system, a[0])[[1, 0, 0, 1, 2, 2, 1]]  # numbers −2 … 4
-    x = np.linspace(0, 2, 9)
-    want = [sum(c[k + 2] * ndimage_bspline(p - k) for k in range(-2, 5)) for p in x]
-    m = [[0.25, 0, 0.5 - 0.125], [0, 1, 0]]
-    got = mt.ops.affine(a, np.ravel(m), size=(1, 9), interp="cubic", border="reflect")
-    np.testing.assert_allclose(got[0], want, rtol=0, atol=2e-6)
-
-
-def ndimage_bspline(t):
-    t = abs(t)
-    return 2 / 3 - t * t + t**3 / 2 if t < 1 else (2 - t) ** 3 / 6 if t < 2 else 0.0
+@pytest.mark.parametrize("shape", [(2, 3), (3, 2, 4), (1, 2, 1), (5, 3, 2), (4, 4, 4), (2, 40, 3)])
+def test_short_reflected_axes_are_scipys(rng, shape):
+    """SciPy starts the prefilter of 'reflect' from a sum that it is still changing, which shows on axes below 5 voxels."""
+    a = rng.random(shape, dtype=np.float32)
+    m = random_matrix(rng, len(shape))
+    got = mt.ops.affine(a, m.ravel(), size=(9, 8, 7)[: len(shape)], interp="cubic", border="reflect")
+    want = scipy_affine(a, m, (9, 8, 7)[: len(shape)], "cubic", "reflect")
+    np.testing.assert_allclose(got, want, rtol=0, atol=TOLERANCE["cubic"])
 
 
 @pytest.mark.parametrize("interp", ORDERS)
