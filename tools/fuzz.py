@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs every libFuzzer target of a build for a given time each; stops at the first crash and keeps its input.
+"""Runs every libFuzzer target of a build for a given time each, from the inputs of tests/fuzz/corpus and those that earlier
+runs have found; stops at the first crash and keeps its input.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -9,6 +10,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def main():
@@ -35,7 +38,9 @@ def main():
                 "-verbosity=0",
                 f"-artifact_prefix={corpus.resolve()}/",
                 str(corpus.resolve()),
-            ]
+                str(ROOT / "tests" / "fuzz" / "corpus" / target.name.removeprefix("fuzz_")),
+            ],
+            check=False,
         )
         if done.returncode:
             sys.exit(f"fuzz: {target.name} failed; its input is in {corpus}")
