@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+# The operators' tests run once more under MTM_CPU=0, where the plain C of every kernel meets the same oracles.
+PLAIN_C = [f"tests/py/test_{part}.py" for part in ("resize", "blur", "spatial", "intensity")]
 SANITIZERS = {
     # Without stack-use-after-return: gcc 12 aligns its frames to 32 bytes, not to a 512-bit vector's 64 (GCC PR 110027).
     "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1:detect_stack_use_after_return=0",
@@ -64,13 +66,15 @@ def run_c(build, slow_down):
     return total
 
 
-def run_pytest(build, arguments):
+def run_pytest(build, arguments, cpu=None):
+    """cpu: the instruction sets that the library may use, as MTM_CPU; None: all."""
     env = {
         **os.environ,
+        **({"MTM_CPU": cpu} if cpu else {}),
         "PYTHONPATH": str(build / "python"),
         "MICROTOME_CLI": str(build / "src" / "cli" / "microtome"),
     }
-    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "tests/py", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env, cwd=ROOT
     ) as p:
@@ -102,9 +106,11 @@ def main():
         )
         total = [a + b for a, b in zip(total, counts)]
     if args.only != "c":
-        counts = run_pytest(build, pytest_arguments)
-        print(f"Python tests: {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped", flush=True)
-        total = [a + b for a, b in zip(total, counts)]
+        for cpu, files in ((None, ["tests/py"]), ("0", PLAIN_C)):
+            counts = run_pytest(build, [*files, *pytest_arguments], cpu)
+            runner = "Python tests" + (" in plain C" if cpu else "")
+            print(f"{runner}: {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped", flush=True)
+            total = [a + b for a, b in zip(total, counts)]
     args.record.parent.mkdir(parents=True, exist_ok=True)
     with args.record.open("a") as f:
         f.write(f"{args.name} {total[0]} {total[1]} {total[2]}\n")

@@ -11,6 +11,13 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, and no verdict by the clock: a busy machine must not fail a test.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("MICROTOME_DATA", ROOT.parent / "shared" / "data"))
