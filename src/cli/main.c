@@ -209,13 +209,32 @@ mtm_status cli_op(mtm_exec *x, const char *name, const char *args, const mtm_arr
     return s;
 }
 
+/* Bytes of the UTF-8 character at s (RFC 3629: shortest form, no surrogates); 0: there is none. */
+static int utf8_length(const unsigned char *s)
+{
+    const int n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+    for (int i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
 void cli_json_text(FILE *f, const char *s)
 {
     fputc('"', f);
     for (; *s; s++) {
         const unsigned char c = (unsigned char)*s;
+        const int n = utf8_length((const unsigned char *)s);
 
-        if (c == '"' || c == '\\')
+        if (n == 0)
+            fputs("\\ufffd", f); /* JSON is UTF-8; names and header texts may be anything */
+        else if (n > 1)
+            fwrite(s, 1, (size_t)n, f), s += n - 1;
+        else if (c == '"' || c == '\\')
             fprintf(f, "\\%c", c);
         else if (c < 0x20)
             fprintf(f, "\\u%04x", c);

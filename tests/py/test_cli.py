@@ -191,9 +191,21 @@ def test_a_folder_or_a_pipe_is_bad_input(tmp_path):
         assert done.returncode == 1 and what in done.stderr
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")
+def test_info_json_is_utf8_whatever_the_bytes_are(tmp_path):
+    header = nib.Nifti1Image(np.zeros((2, 3, 4), np.uint8), np.eye(4))
+    header.header["descrip"] = "café ✓ ".encode() + b"\xe9 \xed\xa0\x80 \xc0\xaf \xff end"
+    nib.save(header, tmp_path / "a.nii")
+    odd = (tmp_path / "a.nii").rename(tmp_path / os.fsdecode(b"caf\xe9.nii"))
+    done = subprocess.run([CLI, "info", "--json", odd], capture_output=True, timeout=60)
+    (info,) = json.loads(done.stdout.decode())
+    assert info["path"].endswith("caf\ufffd.nii")
+    text = info["properties"]["nifti.descrip"]
+    assert text.startswith("café ✓ \ufffd") and text.endswith("\ufffd end")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_report_that_cannot_be_written_is_an_error(volume):
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [CLI, "info", volume[0]], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
         )
