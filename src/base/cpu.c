@@ -1,5 +1,6 @@
 /* base/cpu.c: which instruction sets may be used.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #if defined(__x86_64__)
@@ -7,6 +8,8 @@
 #endif
 
 #include "microtome/base.h"
+
+static const unsigned KNOWN = 1u << 31; /* none of MTM_CPU_… */
 
 #if defined(__x86_64__)
 /* The instructions of x86-64-v3 and v4 that the variants are compiled with, by names that gcc 12 and clang 14 both know;
@@ -29,10 +32,15 @@ static bool has_v4(void)
 }
 #endif
 
+/* The processor does not change: it is asked once, since a virtual machine traps every CPUID, microseconds each. */
 static unsigned detected(void)
 {
+    static _Atomic unsigned known; /* the flags and KNOWN; whoever comes first finds the same as all others */
+    const unsigned before = atomic_load_explicit(&known, memory_order_relaxed);
     unsigned flags = 0;
 
+    if (before)
+        return before & ~KNOWN;
 #if defined(__x86_64__)
     __builtin_cpu_init();
     if (has_v3())
@@ -40,6 +48,7 @@ static unsigned detected(void)
     if (has_v4())
         flags |= MTM_CPU_AVX512;
 #endif
+    atomic_store_explicit(&known, flags | KNOWN, memory_order_relaxed);
     return flags;
 }
 
