@@ -77,6 +77,21 @@ def test_no_permission(tmp_path):
         mt.open(path)
 
 
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_a_file_that_changes_between_two_reads_is_a_conflict(tmp_path, name, rng):
+    path = tmp_path / name
+    mt.write(path, rng.integers(0, 9, (40, 50, 60), dtype=np.uint8))
+    im = mt.open(path)
+    im[:2]
+    size = path.stat().st_size
+    with path.open("r+b") as f:
+        f.seek(size // 2)
+        f.write(bytes(size // 4))
+    os.utime(path, ns=(1, 1))
+    with pytest.raises(mt.ConflictError, match="changed while it was read"):
+        im.read()
+
+
 def test_limits_come_before_allocation(tmp_path):
     path = tmp_path / "a.npy"
     np.save(path, np.zeros((50, 50, 50), np.float32))

@@ -144,7 +144,7 @@ static void test_open_errors(void **state)
     assert_status(MTM_E_INVAL, mtm_index_open(&ix, NULL, &err));
     join(path, f->path, "absent.nii");
     assert_status(MTM_E_NOTFOUND, mtm_identity_get(&id, path, &err));
-    assert_status(MTM_E_INVAL, mtm_identity_get(&id, f->path, &err));
+    assert_status(MTM_E_UNSUPPORTED, mtm_identity_get(&id, f->path, &err));
     assert_null(ix);
 }
 
