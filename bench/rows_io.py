@@ -27,7 +27,7 @@ def load_rows():
         "SimpleITK": (sitk, lambda: sitk.GetArrayFromImage(sitk.ReadImage(str(path), sitk.sitkFloat32))),
         "MONAI": (monai, monai and monai.transforms.LoadImage(image_only=True, dtype=np.float32)),
         "TorchIO": (tio, lambda: tio.ScalarImage(path).load()),
-        "medrs": (medrs, lambda: medrs.load(str(path)).to_numpy(copy=False)),
+        "medrs": (medrs, lambda: medrs.load(str(path)).to_numpy()),
     }
     if monai:
         peers["MONAI"] = (monai, lambda t=peers["MONAI"][1]: t(str(path)))
@@ -92,7 +92,7 @@ def crop_rows():
 
         def call():
             z, y, x = place()
-            return medrs.load_cropped(str(files[".nii"]), [x, y, z], [size] * 3).to_numpy(copy=False)
+            return medrs.load_cropped(str(files[".nii"]), [x, y, z], [size] * 3).to_numpy()
 
         return call
 
