@@ -15,7 +15,7 @@ all: build
 build:
 	@tools/setup.sh test
 	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD) >/dev/null
-	@$(MESON) compile -C $(BUILD) --quiet 2>/dev/null || ninja -C $(BUILD)
+	@ninja --quiet -C $(BUILD)
 
 demo:
 	@tools/setup.sh test demo
