@@ -44,7 +44,7 @@ void mtm_warp_grid_fold(mtm_warp_grid *g)
 {
     for (int a = 0; a < 3; a++) {
         const double n = (double)g->size[a];
-        mtm_warp_fold f = {.lo = 0, .hi = n - 1, .top = n - 1};
+        mtm_warp_fold f = {.lo = 0, .hi = n - 1, .top = n - 1, .last = nextafter(n, 0)};
 
         if (g->interp == MTM_LINEAR)
             f.top = fmax(n - 2, 0);
@@ -204,8 +204,8 @@ void mtm_warp_split(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0,
 
         if (g->border ==
             MTM_CONSTANT) /* nearest: floor(c) in 0 … n − 1, that is c < n; the next double below n */
-            cut_range(g, row, a, linear ? -1 : 0, linear ? size : nextafter(size, 0), linear, touch);
-        cut_range(g, row, a, 0, linear ? size - 1 : nextafter(size, 0), false, inside);
+            cut_range(g, row, a, linear ? -1 : 0, linear ? size : g->fold[a].last, linear, touch);
+        cut_range(g, row, a, 0, linear ? size - 1 : g->fold[a].last, false, inside);
     }
     if (inside[0] >= inside[1])
         inside[0] = inside[1] = touch[0];
@@ -218,11 +218,12 @@ float mtm_warp_linear_at(const mtm_warp_grid *g, const mtm_warp_row *row, int64_
     float f[3], v[8];
 
     for (int a = 0; a < 3; a++) {
-        const double c = coordinate(g, row, a, x), low = floor(c);
+        const double c = coordinate(g, row, a, x);
+        const int64_t whole = (int64_t)c, low = whole - ((double)whole > c); /* floor, without a call */
 
-        f[a] = (float)(c - low);
+        f[a] = (float)(c - (double)low);
         for (int k = 0; k < 2; k++) {
-            const int64_t i = (int64_t)low + k;
+            const int64_t i = low + k;
 
             tap[a][k] = i >= 0 && i < g->size[a] ? i : mtm_border_index(g->border, i, g->size[a]);
         }

@@ -17,9 +17,9 @@ typedef enum mtm_border { MTM_EDGE, MTM_REFLECT, MTM_MIRROR, MTM_WRAP, MTM_CONST
 int64_t mtm_border_index(mtm_border border, int64_t i, int64_t n);
 
 /* How an axis brings a coordinate back: s += shift, modulo period (0: not), mirrored about period / 2, s −= shift, then
- * clamped to [lo, hi]; the first tap is at most `top`. */
+ * clamped to [lo, hi]; the first tap is at most `top`. `last`: the greatest double below the size. */
 typedef struct mtm_warp_fold {
-    double shift, period, lo, hi, top;
+    double shift, period, lo, hi, top, last;
     bool mirrors;
 } mtm_warp_fold;
 

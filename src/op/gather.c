@@ -50,11 +50,22 @@ void mtm_gather_steps(const mtm_gather *j, int64_t channel, const int64_t start[
         }
 }
 
+/* Packed outputs are stored several at once: a store per element is what bounds the loop otherwise. */
 #define TAKE(type)                                                                                           \
     static void take_##type(const uint8_t *data, const int64_t *offset, int32_t n, uint8_t *out,             \
                             int64_t stride)                                                                  \
     {                                                                                                        \
-        for (int32_t i = 0; i < n; i++)                                                                      \
+        enum { BLOCK = 16 / sizeof(type) };                                                                  \
+        int32_t i = 0;                                                                                       \
+                                                                                                             \
+        for (; stride == sizeof(type) && i + BLOCK <= n; i += BLOCK) {                                       \
+            type block[BLOCK];                                                                               \
+                                                                                                             \
+            for (int k = 0; k < BLOCK; k++)                                                                  \
+                memcpy(&block[k], data + offset[i + k], sizeof(type));                                       \
+            memcpy(out + i * (int64_t)sizeof(type), block, sizeof block);                                    \
+        }                                                                                                    \
+        for (; i < n; i++)                                                                                   \
             memcpy(out + i * stride, data + offset[i], sizeof(type));                                        \
     }
 TAKE(uint8_t)

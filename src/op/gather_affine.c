@@ -128,6 +128,7 @@ static mtm_status float_tile(const affine_job *a, const int64_t start[3], const 
 static void nearest_row(const affine_job *a, const mtm_warp_row *row, int64_t x0, int32_t n, uint8_t *to,
                         int64_t stride, int64_t pitch)
 {
+    static const int64_t same[TILE_X] = {0}; /* `value` at every offset */
     const size_t bytes = mtm_dtype_size(a->j->in.dtype);
     int64_t touch[2], inside[2];
     mtm_warp_taps taps;
@@ -139,10 +140,9 @@ static void nearest_row(const affine_job *a, const mtm_warp_row *row, int64_t x0
     for (int64_t c = 0; c < a->channels; c++) {
         uint8_t *const out = to + c * pitch;
 
-        for (int64_t x = x0; x < inside[0]; x++)
-            memcpy(out + (x - x0) * stride, a->value_bytes, bytes);
-        for (int64_t x = inside[1]; x < x0 + n; x++)
-            memcpy(out + (x - x0) * stride, a->value_bytes, bytes);
+        mtm_gather_take(bytes, a->value_bytes, same, (int32_t)(inside[0] - x0), out, stride);
+        mtm_gather_take(bytes, a->value_bytes, same, (int32_t)(x0 + n - inside[1]),
+                        out + (inside[1] - x0) * stride, stride);
         if (count > 0)
             mtm_gather_take(bytes, channel_data(a, c), taps.offset, count, out + (inside[0] - x0) * stride,
                             stride);
