@@ -352,6 +352,17 @@ typedef struct random_rot90_args {
     mtm_ints axes;
 } random_rot90_args;
 
+/* Leaves the size alone: an odd turn of a plane that is not square changes it, and what is planned follows the draw. The plane
+ * is checked for turns that do not happen too. */
+static mtm_status random_rot90_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+{
+    const random_rot90_args *const a = args;
+    int plane[2];
+
+    (void)out;
+    return plane_axes(&a->axes, in, plane, err);
+}
+
 static mtm_status random_rot90_draw(const void *args, mtm_draw *d, const mtm_spec *in, const mtm_op **target,
                                     void *target_args, mtm_error *err)
 {
@@ -372,11 +383,15 @@ static const mtm_param random_rot90_params[] = {
 
 const mtm_op mtm_op_random_rot90 = {
     .name = "random_rot90",
-    .doc = "Rotate by one, two or three quarter turns, each as likely, with probability p.",
+    .doc = "Rotate by one, two or three quarter turns, each as likely, with probability p.\n"
+           "\n"
+           "One and three turns of a plane that is not square exchange its sizes: batches then hold lists, "
+           "or are padded.",
     .kind = MTM_OP_RANDOM,
     .params = random_rot90_params,
     .n_params = MTM_COUNT(random_rot90_params),
     .args_bytes = sizeof(random_rot90_args),
+    .infer = random_rot90_infer,
     .draw = random_rot90_draw,
 };
 

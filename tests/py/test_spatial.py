@@ -308,3 +308,114 @@ def test_hostile_arguments(rng):
     ):
         with pytest.raises(ValueError):
             call()
+
+
+def about_middle(m, shape):
+    """Input → output about the middle as the output → input matrix of affine, 3×4 in (x, y, z)."""
+    back = np.linalg.inv(m)
+    c = np.append(np.asarray(shape[::-1]) / 2, 1)
+    back[:3, 3] += c[:3] - back[:3, :3] @ c[:3]
+    return back[:3]
+
+
+def turn(axis, degrees):
+    c, s = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    r, (i, j) = np.eye(4), [(1, 2), (2, 0), (0, 1)][axis]
+    r[i, i], r[i, j], r[j, i], r[j, j] = c, -s, s, c
+    return r
+
+
+@pytest.mark.parametrize("interp", ORDERS)
+def test_random_affine_is_affine_with_what_was_drawn(rng, interp):
+    a = rng.random((11, 14, 17), dtype=np.float32)
+    ranges = {"degrees": (-40, 40), "scale": (0.7, 1.4), "translate": (-3, 3), "shear": (-0.2, 0.2)}
+    chain = mt.Chain([mt.RandomAffine(**ranges, p=0.8, interp=interp, border="mirror")])
+    acted = set()
+    for index in range(12):
+        (step,) = chain.draw(seed=5, index=index, sample={"image": a})
+        drawn = step["drawn"]
+        acted.add(bool(drawn))
+        got = chain({"image": a}, seed=5, index=index)["image"][0]
+        np.testing.assert_array_equal(got, mt.ops.affine(a, **drawn) if drawn else a)
+    assert acted == {True, False}
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_random_affine_at_the_ends_of_its_ranges(rng, sign):
+    """A range of one number leaves nothing to chance: the matrix is the product that the documentation states."""
+    shape = (11, 14, 17)
+    a = rng.random(shape, dtype=np.float32)
+    degrees, scale, shift = sign * np.array((10, 20, 30)), (0.8, 1.1, 1.3), sign * np.array((1, -2, 3))
+    shear = sign * np.arange(1, 7) / 20
+    op = mt.RandomAffine(
+        degrees=np.repeat(degrees, 2).tolist(),
+        scale=np.repeat(scale, 2).tolist(),
+        translate=np.repeat(shift, 2).tolist(),
+        shear=np.repeat(shear, 2).tolist(),
+        border="edge",
+    )
+    move, slant = np.eye(4), np.eye(4)
+    move[:3, 3] = shift[::-1]
+    pairs = [(i, j) for i in range(3) for j in range(3) if i != j]
+    for (i, j), amount in zip(pairs, shear, strict=True):
+        slant[2 - i, 2 - j] = amount
+    rotation = turn(2, degrees[0]) @ turn(1, degrees[1]) @ turn(0, degrees[2])
+    m = about_middle(move @ rotation @ slant @ np.diag([*scale[::-1], 1]), shape)
+    got = mt.Chain([op])({"image": a}, seed=3)["image"][0]
+    np.testing.assert_allclose(got, scipy_affine(a, m, shape, "linear", "edge"), atol=1e-5)
+
+
+@pytest.mark.parametrize("interp", ORDERS)
+def test_a_fused_chain_equals_one_call_of_scipy(rng, interp):
+    """Turn, map, cut out and flip: one interpolation, whose matrix is the product of the steps' matrices."""
+    a = rng.random((12, 15, 18), dtype=np.float32)
+    m = np.eye(4)
+    m[:3] = random_matrix(rng, 3)
+    start, size = (2, 1, 3), (9, 11, 8)
+    chain = mt.Chain(
+        [
+            mt.Rot90(k=1, axes=(1, 2)),
+            mt.Affine(matrix=m[:3].ravel().tolist(), interp=interp, border="constant", value=0.5),
+            mt.Crop(start=start, size=size),
+            mt.Flip(axis=0),
+        ]
+    )
+    turned = np.eye(4)  # numpy.rot90 in (y, x): out[i, j] = in[j, n − 1 − i], continuous coordinates
+    turned[:2] = [[0, -1, 0, a.shape[2]], [1, 0, 0, 0]]
+    cut = np.eye(4)
+    cut[:3, 3] = start[::-1]
+    flipped = np.diag([1, 1, -1, 1.0])
+    flipped[2, 3] = size[0]
+    whole = (turned @ m @ cut @ flipped)[:3]
+    want = scipy_affine(a, whole, size, interp, "constant", 0.5)
+    got = chain({"image": a})["image"][0]
+    if interp == "nearest":  # a product of matrices may round a tie to the other side
+        assert np.mean(got != want) < 0.002
+    else:
+        np.testing.assert_allclose(got, want, atol=TOLERANCE[interp])
+
+
+@pytest.mark.parametrize("ragged", ["list", "pad"])
+def test_random_rot90_plans_the_shape_of_each_turn(rng, ragged):
+    a = rng.random((3, 5, 8), dtype=np.float32)
+    chain = mt.Chain([mt.RandomRot90(p=0.7, axes=(1, 2))])
+    items = [{"image": a}] * 16
+    shapes = set()
+    place = 0
+    for batch in mt.Loader(items, chain, batch_size=4, seed=9, ragged=ragged):
+        pictures = batch["image"]
+        for got in pictures if isinstance(pictures, list) else np.asarray(pictures):
+            (step,) = chain.draw(seed=9, index=place, sample={"image": a})
+            want = np.rot90(a, step["drawn"]["k"] if step["drawn"] else 0, (1, 2))
+            got = np.asarray(got)[0]
+            np.testing.assert_array_equal(got[:, : want.shape[1], : want.shape[2]], want)
+            assert ragged == "pad" or got.shape == want.shape
+            shapes.add(want.shape)
+            place += 1
+    assert place == 16 and shapes == {(3, 5, 8), (3, 8, 5)}
+
+
+def test_random_rot90_refuses_a_plane_that_does_not_exist_even_when_it_rests(rng):
+    for axes in ((1, 1), (0, 1, 2), (0,)):
+        with pytest.raises(mt.InvalidError, match="axes"):
+            mt.Chain([mt.RandomRot90(p=0, axes=axes)])({"image": rng.random((3, 4, 5), dtype=np.float32)})
