@@ -39,12 +39,14 @@ def mr_volume():
 
 
 def mr_files():
-    """The MR volume as .nii, .nii.gz (level 6) and C-order .npy: {ending: path}."""
-    files = {ending: WORK / f"mr{ending}" for ending in (".nii", ".nii.gz", ".npy")}
-    if not files[".nii.gz"].exists():
+    """The MR volume as .nii, .nii.gz (level 6) and C-order .npy: {ending: path}. The .nii has another stem: SimpleITK asked for
+    mr.nii.gz beside mr.nii would read the latter."""
+    files = {".nii": WORK / "plain.nii", ".nii.gz": WORK / "mr.nii.gz", ".npy": WORK / "mr.npy"}
+    if not all(path.exists() for path in files.values()):
         import nibabel as nib
 
-        image = nib.Nifti1Image(mr_volume().T, np.diag([0.9, 0.9, 0.9, 1.0]))
+        volume = mr_volume()
+        image = nib.Nifti1Image(volume.T, np.diag([0.9, 0.9, 0.9, 1.0]))
         nib.save(image, files[".nii"])
         files[".nii.gz"].write_bytes(gzip.compress(files[".nii"].read_bytes(), 6))
     return files

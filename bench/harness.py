@@ -14,6 +14,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+ALL_CPUS = sorted(os.sched_getaffinity(0))
+
 
 @dataclass
 class Row:
@@ -49,14 +51,13 @@ def set_threads(n):
 @contextlib.contextmanager
 def cores(n):
     """Runs on n CPUs, with the libraries' own thread pools cut to n."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, sorted(before)[:n])
+    os.sched_setaffinity(0, ALL_CPUS[:n])
     set_threads(n)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
-        set_threads(len(before))
+        os.sched_setaffinity(0, ALL_CPUS)
+        set_threads(len(ALL_CPUS))
 
 
 def peak_bytes(reset=False):

@@ -59,11 +59,10 @@ def main():
     found = peers.versions()
     print(f"machine: {machine()}\npeers: {found}", file=sys.stderr)
     results = []
-    with harness.cores(1):
-        for group in args.groups or GROUPS:
-            for row in GROUPS[group]():
-                results.append(harness.measure(row))
-                print(harness.markdown(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+    for group in args.groups or GROUPS:
+        for row in GROUPS[group]():
+            results.append(harness.measure(row))
+            print(harness.markdown(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     ours, numpy = rows_loader.import_seconds()
     memory = rows_loader.memory_over_epochs() if "loader" in (args.groups or GROUPS) else None
     extra = f"`import microtome`: {ours:.3f} s, of which NumPy {numpy:.3f} s (target 0.1 s)."

@@ -326,17 +326,6 @@ static mtm_status check(const mtm_array *dst, const mtm_array *src, mtm_error *e
     return MTM_OK;
 }
 
-/* From the sums over what is not 0 to those over all: the zeros are known by their number. */
-static void store_stats(mtm_stats *st, const mtm_moments *nonzero, int64_t elements)
-{
-    const mtm_moments zeros = {.count = elements - nonzero->count - nonzero->non_finite};
-    mtm_moments all = *nonzero;
-
-    mtm_moments_merge(&all, &zeros);
-    *st = (mtm_stats){0};
-    mtm_moments_store(st, &all, nonzero);
-}
-
 /* Runs the items, with one set of sums per task when statistics are wanted. */
 static mtm_status run(job *j, int64_t items, int64_t elements, mtm_stats *st, mtm_pool *pool, mtm_error *err)
 {
@@ -361,8 +350,12 @@ static mtm_status run(job *j, int64_t items, int64_t elements, mtm_stats *st, mt
         return mtm_fail(err, MTM_E_INVAL, -1, "NaN cannot be converted to %s", mtm_dtype_name(j->c.dst));
     for (int64_t i = 1; st && i < pieces; i++)
         mtm_moments_merge(&sums[0], &sums[i]);
-    if (st)
-        store_stats(st, &sums[0], elements);
+    if (st) {
+        const mtm_moments all = mtm_moments_with_zeros(&sums[0], elements);
+
+        *st = (mtm_stats){0};
+        mtm_moments_store(st, &all, &sums[0]);
+    }
     return MTM_OK;
 }
 

@@ -47,6 +47,15 @@ void mtm_moments_merge(mtm_moments *a, const mtm_moments *b)
     a->non_finite = non_finite;
 }
 
+mtm_moments mtm_moments_with_zeros(const mtm_moments *nonzero, int64_t elements)
+{
+    const mtm_moments zeros = {.count = elements - nonzero->count - nonzero->non_finite};
+    mtm_moments all = *nonzero;
+
+    mtm_moments_merge(&all, &zeros);
+    return all;
+}
+
 void mtm_moments_store(mtm_stats *out, const mtm_moments *all, const mtm_moments *nz)
 {
     out->count = all->count, out->non_finite = all->non_finite;

@@ -43,6 +43,8 @@ double mtm_moments_mean(const mtm_moments *m); /* 0 when nothing was counted */
 double mtm_moments_std(const mtm_moments *m);  /* population */
 /* a := both. Chan, Golub, LeVeque, Updating formulae and a pairwise algorithm (1979). */
 void mtm_moments_merge(mtm_moments *a, const mtm_moments *b);
+/* The sums over `elements` numbers from those over the ones that are not 0: the zeros are known by their number. */
+mtm_moments mtm_moments_with_zeros(const mtm_moments *nonzero, int64_t elements);
 /* Fills count, non_finite, min, max, mean and std, and the non-zero part from nz (NULL: left alone). */
 void mtm_moments_store(mtm_stats *out, const mtm_moments *all, const mtm_moments *nz);
 

@@ -19,6 +19,7 @@ typedef struct job {
     const mtm_kernels *k;
     mtm_rows rows, mask;
     bool masked, nonzero;
+    bool sum_all;    /* else those over all follow from those over what is not 0 */
     bool only_range; /* of float32, unmasked: neither mean nor deviation is wanted */
     mtm_dtype as;    /* MTM_F32 where it holds every value, else MTM_F64 */
     piece_sums *sums;
@@ -59,15 +60,14 @@ static void add_moments(void *arg, int64_t lo, int64_t hi)
 
         if (j->only_range) {
             k->range_f32(&p->all, b.x, n);
-        } else if (j->as == MTM_F32) {
-            k->moments_f32(&p->all, b.x, b.keep, false, n);
-            if (j->nonzero)
-                k->moments_f32(&p->nonzero, b.x, b.keep, true, n);
-        } else {
-            k->moments_f64(&p->all, b.x, b.keep, false, n);
-            if (j->nonzero)
-                k->moments_f64(&p->nonzero, b.x, b.keep, true, n);
+            continue;
         }
+        if (j->sum_all)
+            j->as == MTM_F32 ? k->moments_f32(&p->all, b.x, b.keep, false, n)
+                             : k->moments_f64(&p->all, b.x, b.keep, false, n);
+        if (j->nonzero)
+            j->as == MTM_F32 ? k->moments_f32(&p->nonzero, b.x, b.keep, true, n)
+                             : k->moments_f64(&p->nonzero, b.x, b.keep, true, n);
     }
 }
 
@@ -86,6 +86,8 @@ static mtm_status moments(mtm_exec *x, job *j, mtm_stats *out, mtm_error *err)
         mtm_moments_merge(&total.nonzero, &j->sums[i].nonzero);
     }
     mtm_scratch_return(x, sums);
+    if (!j->sum_all)
+        total.all = mtm_moments_with_zeros(&total.nonzero, j->rows.count);
     mtm_moments_store(out, &total.all, j->nonzero ? &total.nonzero : NULL);
     return s;
 }
@@ -303,6 +305,7 @@ static mtm_status stats_of(mtm_exec *x, const mtm_array *part, const mtm_array *
         if (mtm_dtype_size(mask->dtype) == 1)
             j.mask.dtype = MTM_BOOL; /* any byte but 0 keeps: nothing to convert */
     }
+    j.sum_all = mask || !j.nonzero;
     j.only_range = j.as == MTM_F32 && !mask && !(r->flags & (MTM_STAT_MOMENTS | MTM_STAT_NONZERO));
     *out = (mtm_stats){0};
     if (j.rows.count == 0)
