@@ -32,6 +32,9 @@ class Row:
     rounds: int = 200
     budget_s: float = 6.0
     note: str = ""
+    scales: tuple[str, float] | None = (
+        None  # (row with one thread, how many times faster than it this must be)
+    )
 
 
 def set_threads(n):
@@ -96,8 +99,8 @@ def warm_up(contestants):
     return failed
 
 
-def measure(row):
-    """Interleaved rounds of all contestants; returns a plain dict."""
+def measure(row, before=()):
+    """Interleaved rounds of all contestants; returns a plain dict. before: results of earlier rows, for `scales`."""
     with cores(row.threads):
         contestants = {"microtome": row.ours, **row.peers}
         failed = warm_up(contestants)
@@ -126,7 +129,7 @@ def measure(row):
         "faults": {n: statistics.median(f) for n, f in faults.items()},
         "gb_per_s": row.bytes_out / median["microtome"] / 1e6 if row.bytes_out else None,
         "peak_mb": peak_bytes() / 1e6,
-        "targets": verdicts(row, median),
+        "targets": verdicts(row, median) + scaling(row, median, before),
         "failed": failed,
         "note": row.note,
     }
@@ -144,6 +147,18 @@ def verdicts(row, median):
     if row.most_ms is not None:
         out.append((f"≤ {row.most_ms:g} ms", ours <= row.most_ms))
     return out
+
+
+def scaling(row, median, before):
+    """[(text, met)] of a row that repeats an earlier one with more threads."""
+    if row.scales is None:
+        return []
+    name, times = row.scales
+    single = next((r["ms"]["microtome"] for r in before if r["row"] == name), None)
+    if single is None:
+        return []
+    ratio = single / median["microtome"]
+    return [(f"≥ {times:g} × one thread ({ratio:.2f} ×)", ratio >= times)]
 
 
 def show_ms(ms):

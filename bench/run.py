@@ -61,7 +61,7 @@ def main():
     results = []
     for group in args.groups or GROUPS:
         for row in GROUPS[group]():
-            results.append(harness.measure(row))
+            results.append(harness.measure(row, results))
             print(harness.markdown(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     ours, numpy = rows_loader.import_seconds()
     memory = rows_loader.memory_over_epochs() if "loader" in (args.groups or GROUPS) else None

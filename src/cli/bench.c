@@ -185,17 +185,16 @@ static int run(int argc, char **argv)
         [CROP] = {"crop", "Z,Y,X", "for load; default 64,64,64", NULL},
     };
     const int n = cli_parse(&cli_bench, argc, argv, o, N_OPTIONS);
-    const int threads = o[THREADS].value ? atoi(o[THREADS].value) : 1;
     mtm_error err = {0};
     mtm_pool *pool = NULL;
     mtm_exec *x = NULL;
     mtm_recycler *r = NULL;
-    int code;
+    int threads, code;
 
     if (n < 0)
         return n == -2 ? CLI_OK : CLI_USAGE;
-    if (threads < 1)
-        return cli_usage(&cli_bench, "--threads must be 1 or more");
+    if (!cli_int(&cli_bench, &o[THREADS], 1, 512, 1, &threads))
+        return CLI_USAGE;
     if (mtm_recycler_new(&r, (size_t)1 << 30, &err) || mtm_pool_new(&pool, threads, &err) ||
         mtm_exec_new(&x, NULL, r, &err))
         code = cli_fail(NULL, &err);

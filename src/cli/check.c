@@ -85,8 +85,31 @@ static double difference(const mtm_array *in, const mtm_array *a, const mtm_arra
     return range > 0 ? most / range : most;
 }
 
-/* One operator in one tier; prints a line; false: beyond the bound, or it failed. */
-static bool compare(mtm_exec *x, const cli_example *e, const struct tier *t, const mtm_array *in)
+typedef struct report {
+    bool json;
+    int compared, failed;
+} report;
+
+static void print_result(const report *r, const cli_example *e, const struct tier *t, bool ok, double d,
+                         const mtm_error *err)
+{
+    if (r->json) {
+        printf("%s{\"op\": \"%s\", \"args\": \"%s\", \"tier\": \"%s\", \"ok\": %s, \"bound\": %g, "
+               "\"difference\": ",
+               r->compared ? ",\n " : "", e->op, e->args, t->name, ok ? "true" : "false", e->bound);
+        cli_json_number(stdout, d);
+        printf("}");
+        return;
+    }
+    printf("%-6s %-15s %-7s %s", ok ? "ok" : "FAILED", e->op, t->name, e->args);
+    if (err->code)
+        printf(": %s\n", err->text);
+    else
+        printf("  (difference %.2g of the range, bound %.2g)\n", d, e->bound);
+}
+
+/* One operator in one tier. */
+static void compare(report *r, mtm_exec *x, const cli_example *e, const struct tier *t, const mtm_array *in)
 {
     mtm_array plain = {.dtype = MTM_F32}, fast = {.dtype = MTM_F32};
     mtm_error err = {0};
@@ -99,54 +122,65 @@ static bool compare(mtm_exec *x, const cli_example *e, const struct tier *t, con
         s = cli_op(x, e->op, e->args, in, NULL, &fast, &err);
     const double d = s == MTM_OK ? difference(in, &plain, &fast) : INFINITY;
     const bool ok = s == MTM_OK && d <= e->bound;
-    printf("%-6s %-15s %-7s %s", ok ? "ok" : "FAILED", e->op, t->name, e->args);
-    if (s)
-        printf(": %s\n", err.text);
-    else
-        printf("  (difference %.2g of the range, bound %.2g)\n", d, e->bound);
+    print_result(r, e, t, ok, d, &err);
+    r->compared++, r->failed += !ok;
     mtm_array_drop(&plain);
     mtm_array_drop(&fast);
-    return ok;
+}
+
+/* Every operator in one tier, on odd, even and thin volumes. */
+static mtm_status check_tier(report *r, mtm_exec *x, const struct tier *t, mtm_error *err)
+{
+    static const int64_t shapes[][3] = {{37, 41, 67}, {64, 64, 64}, {1, 5, 19}};
+
+    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+        mtm_array in = {0};
+        const mtm_status s = mtm_array_new(&in, MTM_F32, 3, shapes[k], NULL, err);
+
+        if (s)
+            return s;
+        fill(in.data, shapes[k]);
+        for (const cli_example *e = cli_examples; e->op; e++)
+            compare(r, x, e, t, &in);
+        mtm_array_drop(&in);
+    }
+    return MTM_OK;
 }
 
 static int run(int argc, char **argv)
 {
-    static const int64_t shapes[][3] = {{37, 41, 67}, {64, 64, 64}, {1, 5, 19}};
-    const int n = cli_parse(&cli_check, argc, argv, NULL, 0);
-    int compared = 0, failed = 0;
+    cli_option options[] = {{"json", NULL, "machine-readable: a list with one object per comparison", NULL}};
+    const int n = cli_parse(&cli_check, argc, argv, options, 1);
+    report r = {.json = options[0].value != NULL};
     mtm_error err = {0};
+    mtm_status s;
     mtm_exec *x;
 
     if (n)
         return n == -2 ? CLI_OK : n < 0 ? CLI_USAGE : cli_usage(&cli_check, "no place is wanted");
     if (mtm_exec_new(&x, NULL, NULL, &err))
         return cli_fail(NULL, &err);
-    for (size_t t = 0; t < sizeof tiers / sizeof *tiers; t++) {
-        if ((mtm_cpu_flags() & tiers[t].flags) != tiers[t].flags) {
+    fputs(r.json ? "[" : "", stdout);
+    s = MTM_OK;
+    for (size_t t = 0; !s && t < sizeof tiers / sizeof *tiers; t++) {
+        if ((mtm_cpu_flags() & tiers[t].flags) == tiers[t].flags)
+            s = check_tier(&r, x, &tiers[t], &err);
+        else if (!r.json)
             printf("skipped: this CPU has no %s (or MTM_CPU masks it)\n", tiers[t].name);
-            continue;
-        }
-        for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
-            mtm_array in = {0};
-
-            if (mtm_array_new(&in, MTM_F32, 3, shapes[k], NULL, &err)) {
-                mtm_exec_free(x);
-                return cli_fail(NULL, &err);
-            }
-            fill(in.data, shapes[k]);
-            for (const cli_example *e = cli_examples; e->op; e++, compared++)
-                failed += !compare(x, e, &tiers[t], &in);
-            mtm_array_drop(&in);
-        }
     }
     mtm_exec_free(x);
-    printf("check: %d of %d equal plain C within their bounds\n", compared - failed, compared);
-    return failed ? CLI_BAD_INPUT : CLI_OK;
+    if (s)
+        return cli_fail(NULL, &err);
+    if (r.json)
+        printf("]\n");
+    else
+        printf("check: %d of %d equal plain C within their bounds\n", r.compared - r.failed, r.compared);
+    return r.failed ? CLI_BAD_INPUT : CLI_OK;
 }
 
 const cli_command cli_check = {
     .name = "check",
-    .usage = "check",
+    .usage = "check [--json]",
     .help = "every operator's fast variants on this CPU against their plain C reference",
     .run = run,
 };

@@ -35,6 +35,9 @@ int cli_usage(const cli_command *c, const char *fmt, ...) MTM_PRINTF(2, 3);
 
 /* "z0:z1,y0:y1,x0:x1" into a box of an image; an empty side is the image's end. False: no box, or outside. */
 bool cli_box(const char *text, const mtm_image_info *info, mtm_box *box);
+/* The whole number of an option, or `standard` when it was not given. False, after a message: no whole number, or not in
+ * lo … hi. */
+bool cli_int(const cli_command *c, const cli_option *o, int lo, int hi, int standard, int *out);
 /* "1,2.5,3" into numbers; returns how many, −1: not numbers, or more than most. */
 int cli_numbers(const char *text, double *v, int most);
 

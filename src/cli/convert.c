@@ -45,7 +45,7 @@ static void move_origin(job *j, const mtm_image_info *info, const mtm_box *box)
     }
 }
 
-static mtm_status load(job *j, const char *path, cli_option *o, mtm_error *err)
+static mtm_status load(job *j, const char *path, cli_option *o, int level, mtm_error *err)
 {
     mtm_read_options read = {.struct_size = sizeof read, .raw = o[RAW].value != NULL};
     const mtm_image_info *info;
@@ -66,8 +66,7 @@ static mtm_status load(job *j, const char *path, cli_option *o, mtm_error *err)
     if (o[BOX].value)
         move_origin(j, info, &box);
     read.pool = j->pool;
-    return mtm_image_read(j->im, o[LEVEL].value ? atoi(o[LEVEL].value) : 0, o[BOX].value ? &box : NULL, &read,
-                          &j->a, err);
+    return mtm_image_read(j->im, level, o[BOX].value ? &box : NULL, &read, &j->a, err);
 }
 
 static mtm_status geometry(job *j, cli_option *o, mtm_error *err)
@@ -154,15 +153,19 @@ static int run(int argc, char **argv)
     mtm_write_options write = {.struct_size = sizeof write, .format = o[FORMAT].value};
     mtm_error err = {0};
     job j = {0};
+    int level;
     mtm_status s;
 
     if (n < 0)
         return n == -2 ? CLI_OK : CLI_USAGE;
     if (n != 2)
         return cli_usage(&cli_convert, "IN and OUT are wanted");
-    write.level = o[COMPRESSION].value ? atoi(o[COMPRESSION].value) : 0;
+    if (!cli_int(&cli_convert, &o[LEVEL], 0, 1000, 0, &level) ||
+        !cli_int(&cli_convert, &o[COMPRESSION], 1, 12, 0, &write.level))
+        return CLI_USAGE;
     const bool png = write.format ? !strcmp(write.format, "png") : ends_with(argv[2], ".png");
-    if ((s = load(&j, argv[1], o, &err)) || (s = geometry(&j, o, &err)) || (s = convert(&j, o, png, &err))) {
+    if ((s = load(&j, argv[1], o, level, &err)) || (s = geometry(&j, o, &err)) ||
+        (s = convert(&j, o, png, &err))) {
         job_end(&j);
         return cli_fail(argv[1], &err);
     }

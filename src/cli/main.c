@@ -118,6 +118,23 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_option *options, 
     return places;
 }
 
+bool cli_int(const cli_command *c, const cli_option *o, int lo, int hi, int standard, int *out)
+{
+    char *end;
+    long v;
+
+    *out = standard;
+    if (!o->value)
+        return true;
+    v = strtol(o->value, &end, 10);
+    if (end == o->value || *end || v < lo || v > hi) {
+        cli_usage(c, "--%s wants a whole number from %d to %d, not '%.40s'", o->name, lo, hi, o->value);
+        return false;
+    }
+    *out = (int)v;
+    return true;
+}
+
 int cli_numbers(const char *text, double *v, int most)
 {
     int n = 0;

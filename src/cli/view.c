@@ -219,19 +219,18 @@ static int run(int argc, char **argv)
     };
     const int places = cli_parse(&cli_view, argc, argv, o, N_OPTIONS);
     const char *const out = o[OUT].value ? o[OUT].value : "view.png";
-    const int n = o[SLICES].value ? atoi(o[SLICES].value) : 5,
-              size = o[SIZE].value ? atoi(o[SIZE].value) : 256;
     mtm_error err = {0};
     viewer v = {0};
     canvas c = {0};
-    int code = CLI_OK;
+    int code = CLI_OK, n, size;
 
     if (places < 0)
         return places == -2 ? CLI_OK : CLI_USAGE;
     if (places != 1)
         return cli_usage(&cli_view, "one path is wanted");
-    if (n < 1 || n > MOST_SLICES || size < 8 || size > 4096)
-        return cli_usage(&cli_view, "--slices lies in 1 to %d, --size in 8 to 4096", MOST_SLICES);
+    if (!cli_int(&cli_view, &o[SLICES], 1, MOST_SLICES, 5, &n) ||
+        !cli_int(&cli_view, &o[SIZE], 8, 4096, 256, &size))
+        return CLI_USAGE;
     if (prepare(&v, argv[1], o[LABEL].value, o[WINDOW].value, size, &err) || montage(&v, &c, n, &err))
         code = cli_fail(argv[1], &err);
     else if (write_png(out, &c, &err))

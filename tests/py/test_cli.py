@@ -128,6 +128,16 @@ def test_check_compares_every_tier():
     assert last.startswith("check: ")
 
 
+def test_check_reports_json():
+    rows = json.loads(run("check", "--json").stdout)
+    assert {r["op"] for r in rows} >= {
+        "resize",
+        "affine",
+        "gaussian_blur",
+    } or not rows  # none: a CPU without AVX2
+    assert all(r["ok"] and r["difference"] <= r["bound"] for r in rows)
+
+
 def test_bench_ops_reports_json():
     rows = json.loads(run("bench", "ops", "--json").stdout)
     assert {"resize", "affine", "gaussian_blur", "normalize"} <= {r["op"] for r in rows}
@@ -143,7 +153,8 @@ def test_bench_ops_reports_json():
         (["info", "--wrong", "x"], 2, "there is no option --wrong"),
         (["info", "/nowhere/at/all.nii"], 1, "/nowhere/at/all.nii: "),
         (["convert", "/nowhere/a.nii"], 2, "IN and OUT are wanted"),
-        (["view", "x", "--slices", "0"], 2, "--slices"),
+        (["view", "x", "--slices", "0"], 2, "--slices wants a whole number from 1 to 32, not '0'"),
+        (["view", "x", "--size", "5x"], 2, "--size wants a whole number"),
         (["bench", "nothing"], 2, "is wanted"),
     ],
 )
