@@ -3,7 +3,7 @@
 #ifndef MTM_KERNEL_ROW_H
 #define MTM_KERNEL_ROW_H
 
-#include "kernel/convert.h" /* mtm_dtype */
+#include "microtome/base.h"
 
 /* Row types that the vector kernels read directly; other dtypes are converted to float32 row by row. */
 typedef enum mtm_row_type {

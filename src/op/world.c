@@ -104,12 +104,11 @@ static const mtm_param spacing_params[] = {
 
 const mtm_op mtm_op_spacing = {
     .name = "spacing",
-    .doc =
-        "Resample to a spacing in mm.\n"
-        "\n"
-        "centres: round((n - 1)·s/s' + 1) voxels, the first one's centre stays (MONAI's Spacing with\n"
-        "scale_extent=False). field_of_view: ceil(n·s/s') voxels, the first one's border stays (TorchIO's\n"
-        "Resample). Errors: neither an affine nor `spacing`.",
+    .doc = "Resample to a spacing in mm.\n"
+           "\n"
+           "centres: round((n - 1)·s/s' + 1) voxels, the first one's centre stays (MONAI's Spacing with\n"
+           "scale_extent=False). field_of_view: ceil(n·s/s') voxels, the first one's border stays.\n"
+           "Errors: neither an affine nor `spacing`.",
     .kind = MTM_OP_GEOMETRY,
     .params = spacing_params,
     .n_params = MTM_COUNT(spacing_params),
