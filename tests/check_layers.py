@@ -29,6 +29,7 @@ PUBLIC = {
     "base.h": "base",
     "array.h": "array",
     "image.h": "image",
+    "codec.h": "codec",
     "op.h": "op",
     "load.h": "load",
     "microtome.h": "load",

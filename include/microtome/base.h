@@ -134,10 +134,11 @@ MTM_API int mtm_pool_threads(const mtm_pool *p);
 /* ---- CPU ---------------------------------------------------------------------------------------------- */
 
 enum {
-    MTM_CPU_AVX2 = 1u << 0,  /* AVX2, FMA, F16C, BMI1, BMI2, LZCNT */
-    MTM_CPU_AVX512 = 1u << 1 /* AVX-512 F, BW, CD, DQ, VL (x86-64-v4) */
+    MTM_CPU_AVX2 = 1u << 0,   /* AVX2, FMA, F16C, BMI1, BMI2, LZCNT */
+    MTM_CPU_AVX512 = 1u << 1, /* AVX-512 F, BW, CD, DQ, VL (x86-64-v4) */
+    MTM_CPU_VBMI2 = 1u << 2   /* AVX-512 VBMI, VBMI2, BITALG, VPOPCNTDQ (Ice Lake, Zen 4) */
 };
-/* Flags of this CPU, masked by the environment variable MTM_CPU: "0" (plain C), "avx2", "avx512". */
+/* Flags of this CPU, masked by the environment variable MTM_CPU: "0" (plain C), "avx2", "avx512", "vbmi2". */
 MTM_API unsigned mtm_cpu_flags(void);
 
 /* ---- random numbers ----------------------------------------------------------------------------------- */

@@ -30,6 +30,12 @@ static bool has_v4(void)
            __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512vl");
 }
+
+static bool has_vbmi2(void)
+{
+    return has_v4() && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+           __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512vpopcntdq");
+}
 #endif
 
 /* The processor does not change: it is asked once, since a virtual machine traps every CPUID, microseconds each. */
@@ -47,6 +53,8 @@ static unsigned detected(void)
         flags |= MTM_CPU_AVX2;
     if (has_v4())
         flags |= MTM_CPU_AVX512;
+    if (has_vbmi2())
+        flags |= MTM_CPU_VBMI2;
 #endif
     atomic_store_explicit(&known, flags | KNOWN, memory_order_relaxed);
     return flags;
@@ -60,5 +68,7 @@ unsigned mtm_cpu_flags(void)
         return 0;
     if (mask && !strcmp(mask, "avx2"))
         return detected() & MTM_CPU_AVX2;
+    if (mask && !strcmp(mask, "avx512"))
+        return detected() & (MTM_CPU_AVX2 | MTM_CPU_AVX512);
     return detected();
 }

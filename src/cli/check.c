@@ -37,7 +37,9 @@ const cli_example cli_examples[] = {
 static const struct tier {
     const char *name;
     unsigned flags;
-} tiers[] = {{"avx2", MTM_CPU_AVX2}, {"avx512", MTM_CPU_AVX2 | MTM_CPU_AVX512}};
+} tiers[] = {{"avx2", MTM_CPU_AVX2},
+             {"avx512", MTM_CPU_AVX2 | MTM_CPU_AVX512},
+             {"vbmi2", MTM_CPU_AVX2 | MTM_CPU_AVX512 | MTM_CPU_VBMI2}};
 
 /* Smooth values with a grain, the same on every run. */
 static void fill(float *x, const int64_t shape[3])

@@ -1,5 +1,5 @@
 /* tests/check/check.c: the kernel checker's program: tiers, guarded memory, comparisons, the count at the end.
- * Usage: check_kernels [--cpu 0|avx2|avx512] [--bench] [--seed N] [FAMILY…]
+ * Usage: check_kernels [--cpu 0|avx2|avx512|vbmi2] [--bench] [--seed N] [FAMILY…]
  * Exit codes: 0 all equal, 1 a difference or nothing compared, 2 usage, 77 this CPU has no such tier.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
@@ -14,8 +14,10 @@ typedef struct tier {
     unsigned cpu;
 } tier;
 
-static const tier tiers[] = {
-    {"c", "0", 0}, {"avx2", "avx2", MTM_CPU_AVX2}, {"avx512", "avx512", MTM_CPU_AVX2 | MTM_CPU_AVX512}};
+static const tier tiers[] = {{"c", "0", 0},
+                             {"avx2", "avx2", MTM_CPU_AVX2},
+                             {"avx512", "avx512", MTM_CPU_AVX2 | MTM_CPU_AVX512},
+                             {"vbmi2", "vbmi2", MTM_CPU_AVX2 | MTM_CPU_AVX512 | MTM_CPU_VBMI2}};
 
 typedef struct family {
     const char *name;
@@ -270,7 +272,7 @@ static void run_tier(mtm_check *c, const tier *t, char **names, int n_names)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: check_kernels [--cpu 0|avx2|avx512] [--bench] [--seed N] [FAMILY…]\n");
+    fprintf(stderr, "usage: check_kernels [--cpu 0|avx2|avx512|vbmi2] [--bench] [--seed N] [FAMILY…]\n");
     return 2;
 }
 
@@ -292,7 +294,7 @@ int main(int argc, char **argv)
         else
             return usage();
     }
-    if (only && strcmp(only, "0") && strcmp(only, "avx2") && strcmp(only, "avx512"))
+    if (only && strcmp(only, "0") && strcmp(only, "avx2") && strcmp(only, "avx512") && strcmp(only, "vbmi2"))
         return usage();
     c.rng = mtm_rng_at(seed, 0, 0, 0);
     for (size_t t = 0; t < sizeof tiers / sizeof *tiers; t++)

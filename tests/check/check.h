@@ -40,7 +40,7 @@ typedef struct mtm_check_buffer {
 typedef struct mtm_check {
     mtm_kernels ref, now; /* C, and the tier under test */
     unsigned cpu;
-    const char *tier; /* "c", "avx2", "avx512" */
+    const char *tier; /* "c", "avx2", "avx512", "vbmi2" */
     bool bench;
     mtm_rng rng;
 
