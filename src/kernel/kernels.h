@@ -6,6 +6,7 @@
 #include "kernel/convert.h"
 #include "kernel/convolve.h"
 #include "kernel/copy.h"
+#include "kernel/ht.h"
 #include "kernel/label.h"
 #include "kernel/pointwise.h"
 #include "kernel/resample.h"
@@ -23,6 +24,7 @@ typedef struct mtm_kernels {
     mtm_resample_kernels resample;
     mtm_convolve_kernels convolve;
     mtm_copy_kernels copy;
+    mtm_ht_kernels ht;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);
