@@ -12,7 +12,7 @@ FACTS = "ht_vlc.tsv"
 def read_codewords():
     """rows[table]: dicts of numbers, in the standard's order."""
     rows = ([], [])
-    with open(HERE / FACTS, newline="") as f:
+    with (HERE / FACTS).open(newline="") as f:
         for row in csv.DictReader(f, delimiter="\t"):
             row = {key: int(value) for key, value in row.items()}
             rows[row["table"]].append(row)
