@@ -50,6 +50,7 @@ def main():
         "Python lint": ["ruff", "check", "-q", *git_files("*.py", "*.pyi")],
         "Python formatting": ["ruff", "format", "-q", "--check", *git_files("*.py", "*.pyi")],
         "generated files": [python, "tools/gen_ops.py", "--check"],
+        "generated tables": [python, "tools/gen_ht_tables.py", "--check"],
     }
     failed = []
     for name, command in steps.items():

@@ -1,71 +1,130 @@
-# SPDX-License-Identifier: Apache-2.0
-"""Makes src/kernel/ht_tables.c from ht_vlc.tsv, the codewords of T.814 annex C. Run it in the repository's root."""
+#!/usr/bin/env python3
+"""Writes src/kernel/ht_tables.c: the HT block coder's tables, from the codewords of T.814 annex C in tables/ht_vlc.tsv.
+With --check it writes nothing, and fails when the file in the tree is another. What the fields are stands in
+src/kernel/ht_tables.h.
+
+SPDX-License-Identifier: Apache-2.0
+"""
 
 import csv
-import pathlib
+import sys
+from pathlib import Path
 
-HERE = pathlib.Path(__file__).parent
-OUT = HERE.parent / "src/kernel/ht_tables.c"
-FACTS = "ht_vlc.tsv"
+HERE = Path(__file__).resolve().parent
+OUT = HERE.parent / "src" / "kernel" / "ht_tables.c"
+MEL_EXPONENTS = [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5]  # T.814 table 2
+U_MORE = 1 << 24
 
+HEAD = """\
+/* kernel/ht_tables.c: tables of the HT block coder; see ht_tables.h. Made by tools/gen_ht_tables.py.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "ht_tables.h"
 
-def read_codewords():
-    """rows[table]: dicts of numbers, in the standard's order."""
-    rows = ([], [])
-    with (HERE / FACTS).open(newline="") as f:
-        for row in csv.DictReader(f, delimiter="\t"):
-            row = {key: int(value) for key, value in row.items()}
-            rows[row["table"]].append(row)
-    return rows
-
-
-def encode_entry(words, eps):
-    """The codeword that costs fewest bits: each 1 in e_k saves one MagSgn bit."""
-    fits = [w for w in words if w["u_off"] == (eps != 0) and eps & w["e_k"] == w["e_1"]]
-    best = min(fits, key=lambda w: w["length"] - w["e_k"].bit_count())
-    return best["codeword"] << 8 | best["length"] << 4 | best["e_k"]
+/* clang-format off */
+"""
 
 
-def encode_table(rows):
-    """[c_q << 8 | rho << 4 | eps]; 0 where no codeword is needed or the index makes no sense."""
-    table = [0] * 2048
-    for c_q in range(8):
-        for rho in range(16):
-            words = [w for w in rows if w["c_q"] == c_q and w["rho"] == rho]
-            for eps in range(16):
-                if words and eps & ~rho == 0 and (rho or not eps):
-                    table[c_q << 8 | rho << 4 | eps] = encode_entry(words, eps)
-    return table
+def codewords():
+    with (HERE / "tables" / "ht_vlc.tsv").open(newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            yield {key: int(value) for key, value in row.items()}
 
 
-def lines(numbers, form, per_line):
-    for i in range(0, len(numbers), per_line):
-        yield "     " + ", ".join(form % n for n in numbers[i : i + per_line]) + ","
+def bit(x, n):
+    return x >> n & 1
 
 
-def emit(name, ctype, tables, form="%#x", per_line=16):
-    size = len(tables[0])
-    yield f"const {ctype} {name}[{len(tables)}][{size}] = {{"
-    for table in tables:
-        yield "    {"
-        yield from lines(table, form, per_line)
-        yield "    },"
-    yield "};"
-    yield ""
+def vlc_entry(w):
+    """One quad that was read: ht_tables.h, MTM_HT_VLC_…"""
+    rho = w["rho"]
+    if w["table"] == 0:  # first quad row: context of the quad to the right, T.814 equation 1
+        context = (bit(rho, 0) | bit(rho, 1)) | bit(rho, 2) << 1 | bit(rho, 3) << 2
+    else:  # its part in equation 2
+        context = (bit(rho, 2) | bit(rho, 3)) << 1
+    several = rho.bit_count() > 1
+    info = rho | w["e_k"] << 4 | w["e_1"] << 8 | several << 12
+    return w["length"] | w["u_off"] << 8 | context << 9 | info << 16
 
 
-def main():
-    rows = read_codewords()
-    text = [
-        f"/* kernel/ht_tables.c: the codewords of the HT block coder. Made by tools/gen_ht_tables.py from tools/{FACTS}.",
-        " * SPDX-License-Identifier: Apache-2.0 */",
-        '#include "ht_tables.h"',
-        "",
-        "/* clang-format off */",
-        *emit("mtm_ht_vlc_encode", "uint16_t", [encode_table(r) for r in rows]),
-    ]
-    OUT.write_text("\n".join(text).rstrip() + "\n")
+def vlc_decode():
+    """[table][context; 8: no codeword][the next 7 bits]"""
+    tables = [[[0] * 128 for _ in range(9)] for _ in range(2)]
+    for w in codewords():
+        for rest in range(0, 128, 1 << w["length"]):
+            tables[w["table"]][w["c_q"]][w["codeword"] | rest] = vlc_entry(w)
+    return tables
+
+
+def prefix(bits):
+    """Prefix of u (T.814 table 3): its length, its value, and the length of the suffix."""
+    for length in 1, 2, 3:
+        if bits >> (length - 1) & 1:
+            return length, length, 1 if length == 3 else 0
+    return 3, 5, 5
+
+
+def u_entry(bits, mode):
+    """u of a pair of quads from its next 8 bits (T.814 7.3.6); U_MORE: they do not tell. Modes: ht_tables.h"""
+    present = [mode in (1, 3, 4, 5), mode in (2, 3, 4, 5)]
+    used, u, suffix = 0, [0, 0], [0, 0]
+    for i in range(2):
+        if not present[i]:
+            continue
+        if mode == 4 and i == 1 and u[0] > 2:  # first quad row: a single bit is left
+            u[1] = 1 + (bits >> used & 1)
+            used += 1
+        else:
+            length, u[i], suffix[i] = prefix(bits >> used)
+            used += length
+    if used > 8:
+        return U_MORE
+    for i in range(2):
+        value = bits >> used & ((1 << suffix[i]) - 1)
+        if suffix[i] == 5 and value >= 28:  # an extension follows
+            return U_MORE
+        u[i] += value
+        used += suffix[i]
+    if mode == 5:
+        u = [u[0] + 2, u[1] + 2]
+    return used | u[0] << 8 | u[1] << 16 if used <= 8 else U_MORE
+
+
+def vlc_encode():
+    """[table][context << 8 | rho << 4 | eps]: the codeword that makes fewest bits; each 1 in e_k saves one of MagSgn."""
+    tables = [[0] * 2048 for _ in range(2)]
+    words = list(codewords())
+    for table in range(2):
+        for index in range(2048):
+            c_q, rho, eps = index >> 8, index >> 4 & 15, index & 15
+            quad = table, c_q, rho, int(eps != 0)
+            fits = [w for w in words if (w["table"], w["c_q"], w["rho"], w["u_off"]) == quad]
+            fits = [w for w in fits if eps & w["e_k"] == w["e_1"]]
+            if fits and eps & ~rho == 0:
+                w = min(fits, key=lambda w: w["length"] - w["e_k"].bit_count())
+                tables[table][index] = w["codeword"] << 8 | w["length"] << 4 | w["e_k"]
+    return tables
+
+
+def lines(values, width, per_line):
+    for i in range(0, len(values), per_line):
+        yield "    " + ", ".join(f"0x{v:0{width}X}" for v in values[i : i + per_line]) + ",\n"
+
+
+def text():
+    out = [HEAD]
+    out.append("const uint32_t mtm_ht_vlc_decode[2][9][128] = {{{\n")
+    tables = ["}, {\n".join("".join(lines(context, 8, 8)) for context in t) for t in vlc_decode()]
+    out.append("}}, {{\n".join(tables) + "}}};\n\n")
+    out.append("const uint32_t mtm_ht_u_decode[6][256] = {{\n")
+    modes = ["".join(lines([u_entry(bits, mode) for bits in range(256)], 8, 8)) for mode in range(6)]
+    out.append("}, {\n".join(modes) + "}};\n\n")
+    out.append("const uint16_t mtm_ht_vlc_encode[2][2048] = {{\n")
+    out.append("}, {\n".join("".join(lines(t, 4, 12)) for t in vlc_encode()) + "}};\n\n")
+    out.append(f"const uint8_t mtm_ht_mel_exponent[13] = {{{', '.join(map(str, MEL_EXPONENTS))}}};\n")
+    return "".join(out)
 
 
 if __name__ == "__main__":
-    main()
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if OUT.read_text() == text() else f"{OUT.name} is not what {Path(__file__).name} writes")
+    OUT.write_text(text())

@@ -1,12 +1,45 @@
-/* kernel/ht_tables.h: the codewords of the HT block coder (T.814 annex C). Made by tools/gen_ht_tables.py.
+/* kernel/ht_tables.h: tables of the HT block coder (T.814 annex C and 7.3). ht_tables.c is made by
+ * tools/gen_ht_tables.py from tools/tables/ht_vlc.tsv; `gen_ht_tables.py --check` says whether it still is.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_KERNEL_HT_TABLES_H
 #define MTM_KERNEL_HT_TABLES_H
 
 #include <stdint.h>
 
-/* [0: first row of quads, 1: others][c_q << 8 | rho << 4 | eps], eps: which coefficients have the greatest exponent, 0
- * when the prediction was not exceeded: codeword << 8 | its bits << 4 | e_k, the one that makes fewest bits in all. */
+/* Samples of a quad, and the bits of rho, e_k and e_1: 0 upper left, 1 lower left, 2 upper right, 3 lower right. */
+
+/* A quad by its CxtVLC codeword: [0: first quad row, 1: the others][context c_q][next 7 bits]. Context 8 is the quad
+ * without a codeword, where the MEL symbol was 0. Fields of an entry: */
+enum {
+    MTM_HT_VLC_LENGTH = 0x3F,  /* bits of the codeword */
+    MTM_HT_VLC_U_OFF = 1 << 8, /* the quad has a u */
+    MTM_HT_VLC_CONTEXT = 7
+        << 9, /* its part in the context of the quad to its right, in bytes of a row of entries */
+    MTM_HT_VLC_INFO_SHIFT = 16,   /* from here: */
+    MTM_HT_INFO_RHO = 0xF,        /* significance */
+    MTM_HT_INFO_E_K_SHIFT = 4,    /* whose exponent is known to reach the bound or not, */
+    MTM_HT_INFO_E_1_SHIFT = 8,    /* and whose does */
+    MTM_HT_INFO_SEVERAL = 1 << 12 /* more than one sample is significant */
+};
+extern const uint32_t mtm_ht_vlc_decode[2][9][128];
+
+/* u of a pair of quads: [mode][next 8 bits]. Fields of an entry: */
+enum {
+    MTM_HT_U_LENGTH = 0x3F,   /* bits of both codes */
+    MTM_HT_U_FIRST_SHIFT = 8, /* u of the first quad, 8 bits */
+    MTM_HT_U_SECOND_SHIFT = 16,
+    MTM_HT_U_MORE = 1 << 24 /* the 8 bits do not tell: read code by code; nothing else is set */
+};
+/* Modes: bit 0 the first quad has a u, bit 1 the second; where both have one in the first quad row, */
+enum { MTM_HT_U_FIRST_ROW = 4 /* plus the MEL symbol */ };
+extern const uint32_t mtm_ht_u_decode[6][256];
+
+/* The codeword for a quad: [0: first quad row, 1: the others][c_q << 8 | rho << 4 | eps], eps: which coefficients have
+ * the greatest exponent, 0 when the prediction was not exceeded. Entry: codeword << 8 | its bits << 4 | e_k, the one that
+ * makes fewest bits in all; 0: no codeword is needed, or there is no such quad. */
 extern const uint16_t mtm_ht_vlc_encode[2][2048];
+
+/* MEL_E, T.814 table 2. */
+extern const uint8_t mtm_ht_mel_exponent[13];
 
 #endif

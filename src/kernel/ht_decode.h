@@ -1,0 +1,20 @@
+/* kernel/ht_decode.h: what the HT block decoders share, and the variants.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_KERNEL_HT_DECODE_H
+#define MTM_KERNEL_HT_DECODE_H
+
+#include "ht.h"
+#include "ht_tables.h"
+
+void mtm_ht_decode_c(mtm_block *blocks, int32_t n, void *scratch);
+
+/* One block; the variants give it the blocks that are not for them: deep ones, odd ones, damaged ones. */
+void mtm_ht_decode_one_c(mtm_block *b, void *scratch);
+
+/* Whether a block's passes, segments and planes go together (it has passes). */
+bool mtm_ht_block_valid(const mtm_block *b);
+
+size_t mtm_ht_element_bytes(const mtm_block *b);
+void mtm_ht_fill_zero(const mtm_block *b);
+
+#endif
