@@ -3,6 +3,7 @@
 #ifndef MTM_KERNEL_KERNELS_H
 #define MTM_KERNEL_KERNELS_H
 
+#include "kernel/color.h"
 #include "kernel/convert.h"
 #include "kernel/convolve.h"
 #include "kernel/copy.h"
@@ -13,6 +14,7 @@
 #include "kernel/select.h"
 #include "kernel/stats.h"
 #include "kernel/warp.h"
+#include "kernel/wavelet.h"
 
 typedef struct mtm_kernels {
     mtm_convert_kernels convert;
@@ -25,6 +27,8 @@ typedef struct mtm_kernels {
     mtm_convolve_kernels convolve;
     mtm_copy_kernels copy;
     mtm_ht_kernels ht;
+    mtm_wavelet_kernels wavelet;
+    mtm_color_kernels color;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);

@@ -1,0 +1,49 @@
+/* codec/j2k/lifting.h: the vertical wavelet transform of one level over rolling rows, for synthesis.c and analysis.c: rows
+ * arrive from the top into a ring, lifting steps run on them as soon as their neighbours are there, and finished rows can be
+ * taken from it. T.800 F.3.4, F.4.2, with the symmetric extension of F.3.7 at the first and the last row.
+ *
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_J2K_LIFTING_H
+#define MTM_J2K_LIFTING_H
+
+#include "arena.h"
+#include "base/size.h"
+#include "kernel/wavelet.h"
+
+typedef struct j2k_lifting {
+    const mtm_wavelet_kernels *k;
+    mtm_coef type;
+    bool forward;
+    mtm_range16 *seen; /* inverse, I16: what rows reach is recorded here; NULL: it is not */
+    int64_t y0, y1;    /* the rows' coordinates */
+    size_t n;          /* samples of a row */
+    int64_t arrived;   /* rows [y0, arrived) are there */
+    int64_t final;     /* rows [y0, final) are finished; the last ones of them are still in the ring */
+    int64_t next[MTM_WAVELET_STEPS_97]; /* row that each step changes next */
+    char *ring;
+    size_t row_bytes;
+} j2k_lifting;
+
+/* Rows [y0, y1) of n samples; the ring comes from the arena. */
+mtm_status j2k_lifting_init(j2k_lifting *l, const mtm_wavelet_kernels *k, mtm_coef type, bool forward,
+                            int64_t y0, int64_t y1, size_t n, j2k_arena *arena, mtm_error *err);
+void j2k_lifting_restart(j2k_lifting *l);
+
+/* Row y's place: to be written before it arrives, and, once final, kept until row y + 2 (5/3) or y + 4 (9/7) is written to.
+ * 64 bytes of room behind its end. */
+static inline void *j2k_lifting_row(const j2k_lifting *l, int64_t y)
+{
+    return l->ring +
+           (size_t)(l->type == MTM_COEF_F32 ? y % (MTM_WAVELET_STEPS_97 + 2) : y & 3) * l->row_bytes;
+}
+
+/* Row `arrived` has been written. */
+void j2k_lifting_arrive(j2k_lifting *l);
+
+/* Bytes of a sample. */
+static inline size_t j2k_coef_bytes(mtm_coef type)
+{
+    return type == MTM_COEF_I16 ? 2 : type == MTM_COEF_I64 || type == MTM_COEF_V2 ? 8 : 4;
+}
+
+#endif

@@ -1,0 +1,165 @@
+/* kernel/wavelet.c: the C reference of the 5/3 and 9/7 wavelet transforms, T.800 annex F.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "wavelet.h"
+
+#include <math.h>
+
+/* T.800 table F.4: α, β, γ, δ in the order of the forward steps. */
+static const float lifting97[4] = {-1.586134342059924f, -0.052980118572961f, 0.882911075530934f,
+                                   0.443506852043971f};
+
+/* ---- one sample --------------------------------------------------------------------------------------- */
+
+/* Steps change the samples of one parity by their neighbours a and b; `even`: the low-pass side. T.800 equations F-5 and F-9;
+ * unsigned arithmetic wraps without undefined behaviour. */
+#define STEP53(name, type, bits)                                                                             \
+    static inline type name##_step(type x, type a, type b, bool forward, int step)                           \
+    {                                                                                                        \
+        const bool even = (step & 1) == (int)forward;                                                        \
+        const type sum = (type)((bits)a + (bits)b + (even ? 2u : 0u));                                       \
+        const type by = (type)(sum >> (even ? 2 : 1));                                                       \
+                                                                                                             \
+        return even == forward ? (type)((bits)x + (bits)by) : (type)((bits)x - (bits)by);                    \
+    }                                                                                                        \
+    static inline type name##_scaled(type x, bool odd, bool forward, float scale)                            \
+    {                                                                                                        \
+        return x;                                                                                            \
+    }                                                                                                        \
+    static inline type name##_alone(type x, bool odd, bool forward, float scale)                             \
+    {                                                                                                        \
+        return !odd ? x : forward ? (type)((bits)x + (bits)x) : (type)(x >> 1);                              \
+    }
+STEP53(i16, int16_t, uint16_t)
+STEP53(i32, int32_t, uint32_t)
+STEP53(i64, int64_t, uint64_t)
+
+/* T.800 equations F-6 and F-11. */
+static inline float f32_step(float x, float a, float b, bool forward, int step)
+{
+    return fmaf(forward ? lifting97[step] : -lifting97[3 - step], a + b, x);
+}
+
+static inline float f32_scaled(float x, bool odd, bool forward, float scale)
+{
+    const float k = (float)MTM_WAVELET_K, inverse_k = (float)(1 / MTM_WAVELET_K);
+
+    return x * ((odd == forward ? k : inverse_k) * scale);
+}
+
+static inline float f32_alone(float x, bool odd, bool forward, float scale)
+{
+    return x * (!odd ? scale : forward ? 2 * scale : 0.5f * scale);
+}
+
+/* ---- rows --------------------------------------------------------------------------------------------- */
+
+/* Along a row, position p of the joined row is number p / 2 of its own kind, and its neighbours at the ends are mirrored
+ * (T.800 F.3.7): one step reaches one sample far. `first`: position of the first sample that a step changes. */
+#define ROWS(name, type, steps)                                                                              \
+    static void name##_inverse_row(void *restrict dst, const void *restrict low, const void *restrict high,  \
+                                   size_t n, bool odd, float scale)                                          \
+    {                                                                                                        \
+        type *restrict const x = dst;                                                                        \
+        const type *restrict const side[2] = {low, high};                                                    \
+                                                                                                             \
+        for (size_t p = 0; p < n; p++) {                                                                     \
+            const bool is_odd = (p & 1) != odd;                                                              \
+            const type v = side[is_odd][p / 2];                                                              \
+            x[p] = n == 1 ? name##_alone(v, is_odd, false, scale) : name##_scaled(v, is_odd, false, scale);  \
+        }                                                                                                    \
+        for (int s = 0; n > 1 && s < (steps); s++)                                                           \
+            for (size_t p = (s & 1) != odd; p < n; p += 2)                                                   \
+                x[p] = name##_step(x[p], x[p ? p - 1 : 1], x[p + 1 < n ? p + 1 : p - 1], false, s);          \
+    }                                                                                                        \
+    static void name##_forward_row(void *restrict low, void *restrict high, const void *restrict src,        \
+                                   size_t n, bool odd, float scale)                                          \
+    {                                                                                                        \
+        const type *restrict const x = src;                                                                  \
+        type *const side[2] = {low, high};                                                                   \
+                                                                                                             \
+        for (size_t p = 0; p < n; p++)                                                                       \
+            side[(p & 1) != odd][p / 2] = x[p];                                                              \
+        for (int s = 0; n > 1 && s < (steps); s++) {                                                         \
+            type *const own = side[!(s & 1)];                                                                \
+            const type *const other = side[s & 1];                                                           \
+                                                                                                             \
+            for (size_t p = !(s & 1) != odd; p < n; p += 2)                                                  \
+                own[p / 2] = name##_step(own[p / 2], other[(p ? p - 1 : 1) / 2],                             \
+                                         other[(p + 1 < n ? p + 1 : p - 1) / 2], true, s);                   \
+        }                                                                                                    \
+        for (size_t p = 0; p < n; p++) {                                                                     \
+            const bool is_odd = (p & 1) != odd;                                                              \
+            type *const v = &side[is_odd][p / 2];                                                            \
+            *v = n == 1 ? name##_alone(*v, is_odd, true, scale) : name##_scaled(*v, is_odd, true, scale);    \
+        }                                                                                                    \
+    }                                                                                                        \
+    static void name##_inverse_step(void *row, const void *a, const void *b, size_t n, int step)             \
+    {                                                                                                        \
+        type *const x = row;                                                                                 \
+        const type *const above = a, *const below = b;                                                       \
+                                                                                                             \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            x[i] = name##_step(x[i], above[i], below[i], false, step);                                       \
+    }                                                                                                        \
+    static void name##_forward_step(void *row, const void *a, const void *b, size_t n, int step)             \
+    {                                                                                                        \
+        type *const x = row;                                                                                 \
+        const type *const above = a, *const below = b;                                                       \
+                                                                                                             \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            x[i] = name##_step(x[i], above[i], below[i], true, step);                                        \
+    }                                                                                                        \
+    static void name##_inverse_steps(void *const *rows, size_t n)                                            \
+    {                                                                                                        \
+        for (int s = 0; s < (steps); s++)                                                                    \
+            name##_inverse_step(rows[s + 1], rows[s], rows[s + 2], n, s);                                    \
+    }                                                                                                        \
+    static void name##_forward_steps(void *const *rows, size_t n)                                            \
+    {                                                                                                        \
+        for (int s = 0; s < (steps); s++)                                                                    \
+            name##_forward_step(rows[s + 1], rows[s], rows[s + 2], n, s);                                    \
+    }
+ROWS(i16, int16_t, MTM_WAVELET_STEPS_53)
+ROWS(i32, int32_t, MTM_WAVELET_STEPS_53)
+ROWS(i64, int64_t, MTM_WAVELET_STEPS_53)
+ROWS(f32, float, MTM_WAVELET_STEPS_97)
+
+/* ---- what int16 rows reach ---------------------------------------------------------------------------- */
+
+static void range16(const int16_t *row, size_t n, mtm_range16 *seen)
+{
+    for (size_t i = 0; i < n; i++) {
+        seen->lo = row[i] < seen->lo ? row[i] : seen->lo;
+        seen->hi = row[i] > seen->hi ? row[i] : seen->hi;
+    }
+}
+
+static void inverse_row_seen(int16_t *dst, const int16_t *low, const int16_t *high, size_t n, bool odd,
+                             mtm_range16 *seen)
+{
+    i16_inverse_row(dst, low, high, n, odd, 1);
+    range16(low, (n + !odd) / 2, seen);
+    range16(high, (n + odd) / 2, seen);
+    range16(dst, n, seen);
+}
+
+static void inverse_steps_seen(void *const *rows, size_t n, mtm_range16 *seen)
+{
+    i16_inverse_steps(rows, n);
+    range16(rows[1], n, seen);
+    range16(rows[2], n, seen);
+}
+
+void mtm_wavelet_kernels_init(mtm_wavelet_kernels *k, unsigned cpu)
+{
+#define ALL_TYPES(field) {i16_##field, i32_##field, i64_##field, f32_##field}
+    *k = (mtm_wavelet_kernels){.inverse_row = ALL_TYPES(inverse_row),
+                               .forward_row = ALL_TYPES(forward_row),
+                               .inverse_step = ALL_TYPES(inverse_step),
+                               .forward_step = ALL_TYPES(forward_step),
+                               .inverse_steps = ALL_TYPES(inverse_steps),
+                               .forward_steps = ALL_TYPES(forward_steps),
+                               .inverse_row_seen = inverse_row_seen,
+                               .inverse_steps_seen = inverse_steps_seen,
+                               .range16 = range16};
+}
