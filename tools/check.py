@@ -51,6 +51,7 @@ def main():
         "Python formatting": ["ruff", "format", "-q", "--check", *git_files("*.py", "*.pyi")],
         "generated files": [python, "tools/gen_ops.py", "--check"],
         "generated tables": [python, "tools/gen_ht_tables.py", "--check"],
+        "generated MQ tables": [python, "tools/gen_mq_tables.py", "--check"],
     }
     failed = []
     for name, command in steps.items():

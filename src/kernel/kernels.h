@@ -7,6 +7,7 @@
 #include "kernel/convert.h"
 #include "kernel/convolve.h"
 #include "kernel/copy.h"
+#include "kernel/ebcot.h"
 #include "kernel/ht.h"
 #include "kernel/label.h"
 #include "kernel/pointwise.h"
@@ -26,6 +27,7 @@ typedef struct mtm_kernels {
     mtm_resample_kernels resample;
     mtm_convolve_kernels convolve;
     mtm_copy_kernels copy;
+    mtm_ebcot_kernels ebcot;
     mtm_ht_kernels ht;
     mtm_wavelet_kernels wavelet;
     mtm_color_kernels color;

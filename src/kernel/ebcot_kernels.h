@@ -1,0 +1,14 @@
+/* kernel/ebcot_kernels.h: the members of the EBCOT family, which ebcot.c puts into its table.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_KERNEL_EBCOT_KERNELS_H
+#define MTM_KERNEL_EBCOT_KERNELS_H
+
+#include "ebcot.h"
+
+void mtm_ebcot_decode_c(mtm_block *blocks, int32_t n, void *scratch);
+void mtm_ebcot_encode_c(mtm_block_input *blocks, int32_t n, void *scratch);
+
+/* Whether the passes and segments agree with each other, with n_planes and with the style. */
+bool mtm_ebcot_segments_valid(const mtm_block *b);
+
+#endif
