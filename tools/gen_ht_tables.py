@@ -91,7 +91,7 @@ def u_entry(bits, mode):
 
 def vlc_encode():
     """[table][context << 8 | rho << 4 | eps]: the codeword that makes fewest bits; each 1 in e_k saves one of MagSgn."""
-    tables = [[0] * 2048 for _ in range(2)]
+    tables = [[0] * 2050 for _ in range(2)]
     words = list(codewords())
     for table in range(2):
         for index in range(2048):
@@ -102,6 +102,32 @@ def vlc_encode():
             if fits and eps & ~rho == 0:
                 w = min(fits, key=lambda w: w["length"] - w["e_k"].bit_count())
                 tables[table][index] = w["codeword"] << 8 | w["length"] << 4 | w["e_k"]
+    return tables
+
+
+def u_code(u):
+    """Prefix and suffix of u ≤ 32 (T.814 table 3), each a value and its bits."""
+    if u <= 2:
+        return (u, u), (0, 0)
+    return ((4, 3), (u - 3, 1)) if u <= 4 else ((0, 3), (u - 5, 5))
+
+
+def u_encode():
+    """[0: first quad row, 1: the others][u of the first quad | u of the second << 4]"""
+    tables = [[0] * 256 for _ in range(2)]
+    for table in range(2):
+        for index in range(256):
+            u = [index & 15, index >> 4]
+            if table == 0 and min(u) > 2:  # a MEL symbol says so
+                u = [u[0] - 2, u[1] - 2]
+            (first, first_more), (second, second_more) = u_code(u[0]), u_code(u[1])
+            if table == 0 and min(u) > 0 and u[0] > 2 and index >> 4 <= 2:
+                second = u[1] - 1, 1
+            at = bits = 0
+            for value, length in (first, second, first_more, second_more):
+                bits |= value << at
+                at += length
+            tables[table][index] = bits | at << 16
     return tables
 
 
@@ -118,8 +144,10 @@ def text():
     out.append("const uint32_t mtm_ht_u_decode[6][256] = {{\n")
     modes = ["".join(lines([u_entry(bits, mode) for bits in range(256)], 8, 8)) for mode in range(6)]
     out.append("}, {\n".join(modes) + "}};\n\n")
-    out.append("const uint16_t mtm_ht_vlc_encode[2][2048] = {{\n")
+    out.append("const uint16_t mtm_ht_vlc_encode[2][2050] = {{\n")
     out.append("}, {\n".join("".join(lines(t, 4, 12)) for t in vlc_encode()) + "}};\n\n")
+    out.append("const uint32_t mtm_ht_u_encode[2][256] = {{\n")
+    out.append("}, {\n".join("".join(lines(t, 6, 10)) for t in u_encode()) + "}};\n\n")
     out.append(f"const uint8_t mtm_ht_mel_exponent[13] = {{{', '.join(map(str, MEL_EXPONENTS))}}};\n")
     return "".join(out)
 

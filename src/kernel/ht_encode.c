@@ -61,9 +61,12 @@ typedef struct encoder {
 
 static void put_magsgn(magsgn_writer *w, uint64_t bits, int n)
 {
-    for (; n > 0; n--, bits >>= 1) {
-        w->byte |= (unsigned)(bits & 1) << w->used;
-        if (++w->used == w->room) {
+    while (n > 0) {
+        const int now = n < w->room - w->used ? n : w->room - w->used;
+
+        w->byte |= (unsigned)(bits & ((1u << now) - 1)) << w->used;
+        w->used += now, n -= now, bits >>= now;
+        if (w->used == w->room) {
             *w->at++ = (uint8_t)w->byte;
             w->room = w->byte == 0xFF ? 7 : 8;
             w->byte = 0, w->used = 0;
@@ -111,8 +114,11 @@ static void put_mel(mel_writer *w, bool symbol)
 
 static void put_vlc(vlc_writer *w, unsigned bits, int n)
 {
-    for (; n > 0; n--, bits >>= 1) {
-        w->byte |= (bits & 1) << w->used++;
+    while (n > 0) {
+        const int room = w->after_8f && w->used < 7 ? 7 : 8, now = n < room - w->used ? n : room - w->used;
+
+        w->byte |= (bits & ((1u << now) - 1)) << w->used;
+        w->used += now, n -= now, bits >>= now;
         if (w->used == 8 || (w->used == 7 && w->after_8f && w->byte == 0x7F)) {
             *w->at-- = (uint8_t)w->byte;
             w->after_8f = w->byte > 0x8F;

@@ -36,8 +36,13 @@ extern const uint32_t mtm_ht_u_decode[6][256];
 
 /* The codeword for a quad: [0: first quad row, 1: the others][c_q << 8 | rho << 4 | eps], eps: which coefficients have
  * the greatest exponent, 0 when the prediction was not exceeded. Entry: codeword << 8 | its bits << 4 | e_k, the one that
- * makes fewest bits in all; 0: no codeword is needed, or there is no such quad. */
-extern const uint16_t mtm_ht_vlc_encode[2][2048];
+ * makes fewest bits in all; 0: no codeword is needed, or there is no such quad. Two more entries, so that a load of 32
+ * bits at any index stays inside. */
+extern const uint16_t mtm_ht_vlc_encode[2][2050];
+
+/* The codes of both u of a pair, ≤ 15 each: [0: first quad row, 1: the others][first | second << 4]. Entry: bits | their
+ * number << 16. The first row's assumes that the MEL symbol for it is coded where both are not 0. */
+extern const uint32_t mtm_ht_u_encode[2][256];
 
 /* MEL_E, T.814 table 2. */
 extern const uint8_t mtm_ht_mel_exponent[13];
