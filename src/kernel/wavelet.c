@@ -1,55 +1,6 @@
 /* kernel/wavelet.c: the C reference of the 5/3 and 9/7 wavelet transforms, T.800 annex F.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "wavelet.h"
-
-#include <math.h>
-
-/* T.800 table F.4: α, β, γ, δ in the order of the forward steps. */
-static const float lifting97[4] = {-1.586134342059924f, -0.052980118572961f, 0.882911075530934f,
-                                   0.443506852043971f};
-
-/* ---- one sample --------------------------------------------------------------------------------------- */
-
-/* Steps change the samples of one parity by their neighbours a and b; `even`: the low-pass side. T.800 equations F-5 and F-9;
- * unsigned arithmetic wraps without undefined behaviour. */
-#define STEP53(name, type, bits)                                                                             \
-    static inline type name##_step(type x, type a, type b, bool forward, int step)                           \
-    {                                                                                                        \
-        const bool even = (step & 1) == (int)forward;                                                        \
-        const type sum = (type)((bits)a + (bits)b + (even ? 2u : 0u));                                       \
-        const type by = (type)(sum >> (even ? 2 : 1));                                                       \
-                                                                                                             \
-        return even == forward ? (type)((bits)x + (bits)by) : (type)((bits)x - (bits)by);                    \
-    }                                                                                                        \
-    static inline type name##_scaled(type x, bool odd, bool forward, float scale)                            \
-    {                                                                                                        \
-        return x;                                                                                            \
-    }                                                                                                        \
-    static inline type name##_alone(type x, bool odd, bool forward, float scale)                             \
-    {                                                                                                        \
-        return !odd ? x : forward ? (type)((bits)x + (bits)x) : (type)(x >> 1);                              \
-    }
-STEP53(i16, int16_t, uint16_t)
-STEP53(i32, int32_t, uint32_t)
-STEP53(i64, int64_t, uint64_t)
-
-/* T.800 equations F-6 and F-11. */
-static inline float f32_step(float x, float a, float b, bool forward, int step)
-{
-    return fmaf(forward ? lifting97[step] : -lifting97[3 - step], a + b, x);
-}
-
-static inline float f32_scaled(float x, bool odd, bool forward, float scale)
-{
-    const float k = (float)MTM_WAVELET_K, inverse_k = (float)(1 / MTM_WAVELET_K);
-
-    return x * ((odd == forward ? k : inverse_k) * scale);
-}
-
-static inline float f32_alone(float x, bool odd, bool forward, float scale)
-{
-    return x * (!odd ? scale : forward ? 2 * scale : 0.5f * scale);
-}
+#include "wavelet_step.h"
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
 
@@ -124,6 +75,16 @@ ROWS(i32, int32_t, MTM_WAVELET_STEPS_53)
 ROWS(i64, int64_t, MTM_WAVELET_STEPS_53)
 ROWS(f32, float, MTM_WAVELET_STEPS_97)
 
+void mtm_wavelet_inverse97_c(float *dst, const float *low, const float *high, size_t n, bool odd, float scale)
+{
+    f32_inverse_row(dst, low, high, n, odd, scale);
+}
+
+void mtm_wavelet_forward97_c(float *low, float *high, const float *src, size_t n, bool odd, float scale)
+{
+    f32_forward_row(low, high, src, n, odd, scale);
+}
+
 /* ---- what int16 rows reach ---------------------------------------------------------------------------- */
 
 static void range16(const int16_t *row, size_t n, mtm_range16 *seen)
@@ -162,4 +123,12 @@ void mtm_wavelet_kernels_init(mtm_wavelet_kernels *k, unsigned cpu)
                                .inverse_row_seen = inverse_row_seen,
                                .inverse_steps_seen = inverse_steps_seen,
                                .range16 = range16};
+#if defined(__x86_64__)
+    if (!(cpu & MTM_CPU_AVX2))
+        return;
+    mtm_wavelet_kernels_avx2(k);
+    if (!(cpu & MTM_CPU_AVX512))
+        return;
+    mtm_wavelet_kernels_avx512(k);
+#endif
 }
