@@ -132,7 +132,7 @@ typedef struct block_state {
     uint64_t max_mu;   /* and magnitude */
 } block_state;
 
-_Static_assert(sizeof(block_state) <= MTM_HT_SCRATCH_BYTES, "the state fits into the scratch");
+_Static_assert(sizeof(block_state) <= MTM_HT_REFERENCE_BYTES, "the state fits into the scratch");
 _Static_assert(6 * (MAX_SIDE + 2) >= 66 * 66, "a border fits around every shape of block");
 
 /* Cuts the cleanup segment into its three streams, T.814 7.1.1 … 7.1.4. False: Scup is impossible. */

@@ -8,6 +8,13 @@
 
 void mtm_ht_decode_c(mtm_block *blocks, int32_t n, void *scratch);
 
+#if defined(__x86_64__)
+void mtm_ht_decode_avx512(mtm_block *blocks, int32_t n, void *scratch);
+#endif
+
+/* What decoding one block plainly needs of the scratch. */
+enum { MTM_HT_REFERENCE_BYTES = 48 << 10 };
+
 /* One block; the variants give it the blocks that are not for them: deep ones, odd ones, damaged ones. */
 void mtm_ht_decode_one_c(mtm_block *b, void *scratch);
 
