@@ -224,14 +224,15 @@ static void get_integers(int64_t *v, const char *src, ptrdiff_t stride, mtm_dtyp
     }
 }
 
-/* T.800 G.2.1, equations G-1 … G-3. */
+/* T.800 G.2.1, equations G-1 … G-3; ⌊(r + 2g + b)/4⌋ is g + ⌊(u + v)/4⌋, which needs fewer bits. */
 static void rct_forward(chunk *k, int type, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         const uint64_t r = (uint64_t)k->v[0][i], g = (uint64_t)k->v[1][i], b = (uint64_t)k->v[2][i];
+        const uint64_t u = (uint64_t)wrapped(b - g, type), v = (uint64_t)wrapped(r - g, type);
 
-        k->v[0][i] = (int64_t)(r + 2 * g + b) >> 2;
-        k->v[1][i] = wrapped(b - g, type), k->v[2][i] = wrapped(r - g, type);
+        k->v[0][i] = (int64_t)(g + (uint64_t)(wrapped(u + v, type) >> 2));
+        k->v[1][i] = (int64_t)u, k->v[2][i] = (int64_t)v;
     }
 }
 
@@ -290,4 +291,12 @@ void mtm_color_load_c(const mtm_color_store *how, void *const *rows, const void 
 void mtm_color_kernels_init(mtm_color_kernels *k, unsigned cpu)
 {
     *k = (mtm_color_kernels){.store = mtm_color_store_c, .load = mtm_color_load_c};
+#if defined(__x86_64__)
+    if (!(cpu & MTM_CPU_AVX2))
+        return;
+    mtm_color_kernels_avx2(k);
+    if (!(cpu & MTM_CPU_AVX512))
+        return;
+    mtm_color_kernels_avx512(k);
+#endif
 }
