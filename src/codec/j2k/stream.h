@@ -15,6 +15,7 @@
 typedef struct j2k_input {
     const uint8_t *data; /* the whole of what was given; offsets in errors and structures count from here */
     uint64_t size_bytes;
+    uint64_t total_bytes;          /* of the file, when data is only its beginning; else 0 */
     const mtm_byte_range *present; /* what is there of it, ascending; NULL: all */
     int64_t n_present;
     bool partial; /* missing or damaged packets are left out and counted; else they are MTM_E_CORRUPT */
@@ -128,13 +129,17 @@ mtm_status j2k_want_make(j2k_want *w, const j2k_header *h, const j2k_channel *ch
 /* ---- tile-parts (tile_part.c), T.800 A.4 -------------------------------------------------------------- */
 
 typedef struct j2k_tile_part {
-    struct j2k_tile_part *next;        /* of the same tile, in the order of the codestream */
-    uint64_t offset, data_offset, end; /* SOT; behind SOD; behind the tile-part */
-    const uint8_t *headers;            /* this tile-part's packed packet headers from PPM; NULL: none */
-    uint32_t headers_bytes;
-    int64_t packets_before; /* PLM: lengths before this tile-part's */
-    uint32_t number;        /* in the codestream */
-    uint8_t tpsot;
+    struct j2k_tile_part *next; /* of the same tile, in the order of the codestream */
+    uint64_t offset, end;       /* SOT; behind the tile-part, by what it says of itself */
+    uint32_t number;            /* in the codestream */
+    /* From the tile-part's header, by j2k_tile_params. */
+    uint64_t data_offset;   /* behind SOD; 0: the header is missing or damaged (partial decoding) */
+    const uint8_t *lengths; /* of its packets: Iplt, or Iplm; NULL: not given */
+    uint64_t lengths_bytes;
+    const uint8_t
+        *headers; /* packed packet headers: of this tile-part (PPM), or in a tile's first tile-part those of
+                               * the whole tile, once j2k_tile_params joined them; NULL: they are in the packets */
+    uint64_t headers_bytes;
 } j2k_tile_part;
 
 typedef struct j2k_stream {
@@ -147,8 +152,6 @@ typedef struct j2k_stream {
     bool has_plt, has_tlm;
     int32_t n_markers; /* kept for info only; main header and the first 4096 of the tile-parts */
     mtm_codec_marker *markers;
-    const uint8_t *plm; /* packet lengths of all tile-parts, joined (Iplm); NULL: none */
-    uint64_t plm_bytes;
     uint64_t need_bytes; /* bytes of the start that would show the next tile-part, when truncated; else 0 */
 } j2k_stream;
 
@@ -157,7 +160,9 @@ typedef struct j2k_stream {
 mtm_status j2k_stream_open(j2k_stream *s, const j2k_input *in, const j2k_header *h, bool with_markers,
                            j2k_arena *arena, j2k_notes *notes, mtm_error *err);
 
-/* What holds for a tile: the main header's params themselves when no tile-part header changes them, else a changed copy. */
+/* Reads the headers of the tile's tile-parts; before j2k_tile_packets, from an arena that lives as long. *out: what holds for
+ * the tile: the main header's params themselves when no tile-part header changes them, else a changed copy. Errors:
+ * MTM_E_CORRUPT (unless in->partial, when the tile-part is left out), MTM_E_UNSUPPORTED. */
 mtm_status j2k_tile_params(const j2k_params **out, const j2k_stream *s, int64_t index, j2k_arena *arena,
                            j2k_notes *notes, mtm_error *err);
 
