@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stddef.h>
 
+#include "codec/codec.h"
 #include "format/format.h"
 #include "op/ops.h"
 
@@ -20,4 +21,11 @@ static const mtm_format *const format_table[] = {&mtm_format_npy, &mtm_format_nr
 const mtm_format *const *mtm_format_table(void)
 {
     return format_table;
+}
+
+static const mtm_codec *const codec_table[] = {&mtm_codec_j2k, NULL};
+
+const mtm_codec *const *mtm_codec_table(void)
+{
+    return codec_table;
 }

@@ -5,6 +5,7 @@
 
 #include "array.h"
 #include "base.h"
+#include "codec.h"
 #include "image.h"
 #include "load.h"
 #include "op.h"

@@ -1,0 +1,616 @@
+/* tests/unit/test_j2k_decode.c: decoding by its own laws, on streams of our encoder: lossless round trips, a region is a crop, a
+ * batch is a loop, rows are the whole, threads and processors change nothing; and what happens to cut and damaged streams, to
+ * wrong arguments, and when memory is out. Foreign streams are tests/py's.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "base/rng.h"
+#include "microtome/codec.h"
+
+/* ---- pictures and streams ----------------------------------------------------------------------------- */
+
+typedef struct picture {
+    mtm_array a; /* [Y, X] or [Y, X, C] */
+    int bits;
+} picture;
+
+static uint32_t noise(uint32_t seed, uint32_t i)
+{
+    uint32_t out[4];
+
+    mtm_philox(seed, (const uint32_t[4]){i}, out);
+    return out[0];
+}
+
+static void put(char *p, mtm_dtype t, int64_t v)
+{
+    memcpy(p, &v, mtm_dtype_size(t)); /* little-endian */
+}
+
+static int64_t get(const char *p, mtm_dtype t)
+{
+    switch (t) {
+    case MTM_U8: return *(const uint8_t *)p;
+    case MTM_I8: return *(const int8_t *)p;
+    case MTM_U16: return *(const uint16_t *)(const void *)p;
+    case MTM_I16: return *(const int16_t *)(const void *)p;
+    case MTM_U32: return *(const uint32_t *)(const void *)p;
+    case MTM_I32: return *(const int32_t *)(const void *)p;
+    default: fail(); return 0;
+    }
+}
+
+/* Slopes, a disc and noise that together use the whole range of the bits. */
+static picture make(int64_t h, int64_t w, int64_t c, int bits, bool is_signed)
+{
+    const mtm_dtype t = bits <= 8    ? (is_signed ? MTM_I8 : MTM_U8)
+                        : bits <= 16 ? (is_signed ? MTM_I16 : MTM_U16)
+                                     : (is_signed ? MTM_I32 : MTM_U32);
+    const int64_t shape[3] = {h, w, c}, span = INT64_C(1) << bits;
+    picture p = {.bits = bits};
+    mtm_error err = {0};
+
+    assert_ok(mtm_array_new(&p.a, t, c > 1 ? 3 : 2, shape, NULL, &err));
+    for (int64_t i = 0; i < h * w * c; i++) {
+        const int64_t y = i / c / w, x = i / c % w, k = i % c;
+        int64_t v = (x * 3 + y * 2 + k * 40) * span / (3 * w + 2 * h + 160);
+
+        v += (int64_t)(noise(7, (uint32_t)i) & 31) * span / 512;
+        if ((x - w / 2) * (x - w / 2) + (y - h / 3) * (y - h / 3) < w * h / 16)
+            v += span / 3;
+        v = v % span - (is_signed ? span / 2 : 0);
+        put((char *)p.a.data + i * (int64_t)mtm_dtype_size(t), t, v);
+    }
+    return p;
+}
+
+static mtm_bytes encode(const picture *p, const mtm_encode_params *q)
+{
+    mtm_encode_params params = q ? *q : mtm_encode_params_default();
+    mtm_bytes out = {0};
+    mtm_error err = {0};
+
+    params.bits = p->bits;
+    assert_ok(mtm_encode(NULL, &p->a, false, &params, &out, &err));
+    return out;
+}
+
+static mtm_decode_params defaults(void)
+{
+    return (mtm_decode_params){.struct_size = sizeof(mtm_decode_params)};
+}
+
+static mtm_array decode(mtm_codec_ctx *ctx, const mtm_bytes *b, const mtm_decode_params *p)
+{
+    mtm_array a = {0};
+    mtm_error err = {0};
+
+    assert_ok(mtm_decode(ctx, b->data, b->size_bytes, p, &a, &err));
+    return a;
+}
+
+static void assert_same(const mtm_array *a, const mtm_array *b)
+{
+    assert_int_equal(a->ndim, b->ndim);
+    assert_int_equal(a->dtype, b->dtype);
+    for (int32_t i = 0; i < a->ndim; i++)
+        assert_int_equal(a->shape[i], b->shape[i]);
+    assert_true(mtm_array_is_c_order(a) && mtm_array_is_c_order(b));
+    assert_memory_equal(a->data, b->data, (size_t)mtm_array_count(a) * mtm_dtype_size(a->dtype));
+}
+
+/* part is whole's [y0, y1) × [x0, x1). */
+static void assert_crop(const mtm_array *part, const mtm_array *whole, const int64_t region[4])
+{
+    const int64_t pixel = whole->stride[1];
+
+    assert_int_equal(part->shape[0], region[1] - region[0]);
+    assert_int_equal(part->shape[1], region[3] - region[2]);
+    for (int64_t y = region[0]; y < region[1]; y++)
+        assert_memory_equal((const char *)part->data + (y - region[0]) * part->stride[0],
+                            (const char *)whole->data + y * whole->stride[0] + region[2] * pixel,
+                            (size_t)((region[3] - region[2]) * pixel));
+}
+
+/* ---- whole pictures ----------------------------------------------------------------------------------- */
+
+typedef struct kind {
+    int64_t h, w, c;
+    int bits;
+    bool is_signed;
+    const char *codec;
+    int levels, block[2];
+    int64_t tile[2], origin[2];
+    const char *progression;
+    int style;
+} kind;
+
+static const kind kinds[] = {
+    {67, 93, 1, 12, true, "htj2k", 3, {16, 16}, {0}, {0}, "RPCL", 0},
+    {67, 93, 1, 12, false, "j2k", 3, {16, 16}, {0}, {0}, "LRCP", 0},
+    {64, 64, 3, 8, false, "htj2k", 5, {64, 64}, {0}, {0}, "RPCL", 0},
+    {50, 71, 3, 8, false, "j2k", 2, {32, 8}, {0}, {0}, "RLCP", 0},
+    {131, 117, 1, 16, false, "htj2k", 4, {32, 32}, {0}, {0}, "RPCL", 0},
+    {131, 117, 1, 16, true, "j2k", 4, {32, 32}, {0}, {0}, "CPRL", MTM_J2K_STYLE_CAUSAL},
+    {100, 120, 1, 10, false, "htj2k", 3, {16, 32}, {40, 48}, {0}, "PCRL", 0},
+    {100, 120, 3, 8, false, "htj2k", 3, {16, 16}, {33, 47}, {5, 11}, "RPCL", 0},
+    {90, 80, 4, 8, false, "htj2k", 2, {16, 16}, {0}, {3, 7}, "RPCL", 0},
+    {90, 80, 2, 9, true, "htj2k", 1, {16, 16}, {0}, {0}, "RPCL", 0},
+    {1, 1, 1, 8, false, "htj2k", 0, {64, 64}, {0}, {0}, "RPCL", 0},
+    {1, 37, 1, 16, true, "htj2k", 2, {4, 4}, {0}, {0}, "RPCL", 0},
+    {37, 1, 3, 8, false, "j2k", 2, {4, 4}, {0}, {0}, "RPCL", 0},
+    {40, 40, 1, 1, false, "htj2k", 2, {16, 16}, {0}, {0}, "RPCL", 0},
+    {60, 60, 1, 20, true, "htj2k", 2, {16, 16}, {0}, {0}, "RPCL", 0},
+};
+enum { N_KINDS = sizeof kinds / sizeof *kinds };
+
+static mtm_bytes encode_kind(picture *p, const kind *k)
+{
+    mtm_encode_params q = mtm_encode_params_default();
+
+    *p = make(k->h, k->w, k->c, k->bits, k->is_signed);
+    q.codec = k->codec, q.levels = k->levels, q.progression = k->progression, q.style = k->style;
+    memcpy(q.block, k->block, sizeof q.block);
+    memcpy(q.tile, k->tile, sizeof q.tile);
+    memcpy(q.origin, k->origin, sizeof q.origin);
+    return encode(p, &q);
+}
+
+static void test_round_trip(void **state)
+{
+    for (int i = 0; i < N_KINDS; i++) {
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+        mtm_array a = decode(NULL, &b, NULL);
+
+        assert_same(&a, &p.a);
+        mtm_array_drop(&a), mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+}
+
+/* Any region of any reduction is the same as that part of the whole; with and without a pool. */
+static void test_region_is_crop(void **state)
+{
+    mtm_codec_ctx *ctx;
+    mtm_error err = {0};
+
+    assert_ok(mtm_codec_ctx_new(&ctx, &err));
+    for (int i = 0; i < N_KINDS; i++) {
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+
+        for (int reduce = 0; reduce <= kinds[i].levels; reduce++) {
+            mtm_decode_params q = defaults();
+            mtm_array whole;
+
+            q.reduce = reduce;
+            whole = decode(ctx, &b, &q);
+            q.has_region = true;
+            for (uint32_t t = 0; t < 12; t++) {
+                const int64_t h = whole.shape[0], w = whole.shape[1];
+                mtm_array part;
+
+                if (h == 0 || w == 0)
+                    break;
+                q.region[0] = noise(1, t) % h,
+                q.region[1] = q.region[0] + 1 + noise(2, t) % (h - q.region[0]);
+                q.region[2] = noise(3, t) % w,
+                q.region[3] = q.region[2] + 1 + noise(4, t) % (w - q.region[2]);
+                part = decode(ctx, &b, &q);
+                assert_crop(&part, &whole, q.region);
+                mtm_array_drop(&part);
+            }
+            mtm_array_drop(&whole);
+        }
+        mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+    mtm_codec_ctx_free(ctx);
+}
+
+static void test_reduce_beyond_levels(void **state)
+{
+    picture p;
+    mtm_bytes b = encode_kind(&p, &kinds[0]);
+    mtm_decode_params q = defaults();
+    mtm_array a = {0};
+    mtm_error err = {0};
+
+    q.reduce = kinds[0].levels + 1;
+    assert_status(MTM_E_INVAL, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
+    assert_non_null(strchr(err.text, '0' + kinds[0].levels)); /* names the maximum */
+    mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+}
+
+/* ---- the same by other ways --------------------------------------------------------------------------- */
+
+typedef struct gathered {
+    mtm_array a;
+    int64_t next;
+} gathered;
+
+static mtm_status gather(void *user, const mtm_array *rows, int64_t y, mtm_error *err)
+{
+    gathered *const g = user;
+
+    assert_int_equal(y, g->next);
+    assert_int_equal(rows->shape[1], g->a.shape[1]);
+    for (int64_t i = 0; i < rows->shape[0]; i++)
+        memcpy((char *)g->a.data + (y + i) * g->a.stride[0], (const char *)rows->data + i * rows->stride[0],
+               (size_t)g->a.stride[0]);
+    g->next = y + rows->shape[0];
+    return MTM_OK;
+}
+
+static void test_rows_are_the_whole(void **state)
+{
+    for (int i = 0; i < N_KINDS; i++) {
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+        gathered g = {.a = decode(NULL, &b, NULL)};
+        mtm_error err = {0};
+
+        memset(g.a.data, 0xA5, (size_t)(g.a.shape[0] * g.a.stride[0]));
+        assert_ok(mtm_decode_rows(NULL, b.data, b.size_bytes, NULL, gather, &g, &err));
+        assert_int_equal(g.next, p.a.shape[0]);
+        assert_same(&g.a, &p.a);
+        mtm_array_drop(&g.a), mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+}
+
+static mtm_status refuse(void *user, const mtm_array *rows, int64_t y, mtm_error *err)
+{
+    err->code = MTM_E_CANCELLED;
+    memcpy(err->text, "enough", 7);
+    return MTM_E_CANCELLED;
+}
+
+static void test_sink_ends_decoding(void **state)
+{
+    picture p;
+    mtm_bytes b = encode_kind(&p, &kinds[0]);
+    mtm_error err = {0};
+
+    assert_status(MTM_E_CANCELLED, mtm_decode_rows(NULL, b.data, b.size_bytes, NULL, refuse, NULL, &err));
+    mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+}
+
+/* Every processor tier, and any number of threads, gives the same bytes; lossy too. */
+static void test_tiers_and_threads_agree(void **state)
+{
+    static const char *const tiers[] = {"0", "avx2", "avx512"};
+    mtm_error err = {0};
+    mtm_pool *pool;
+
+    assert_ok(mtm_pool_new(&pool, 3, &err));
+    for (int i = 0; i < 2 * N_KINDS; i++) {
+        const kind *const k = &kinds[i / 2];
+        mtm_encode_params e = mtm_encode_params_default();
+        picture p = make(k->h, k->w, k->c, k->bits, k->is_signed);
+        mtm_decode_params q = defaults();
+        mtm_array first, a;
+        mtm_bytes b;
+
+        e.codec = k->codec, e.levels = k->levels, e.lossy = i & 1;
+        memcpy(e.tile, k->tile, sizeof e.tile);
+        b = encode(&p, &e);
+        first = decode(NULL, &b, NULL);
+        for (size_t t = 0; t < sizeof tiers / sizeof *tiers; t++) {
+            setenv("MTM_CPU", tiers[t], 1);
+            a = decode(NULL, &b, NULL);
+            assert_same(&a, &first);
+            mtm_array_drop(&a);
+        }
+        unsetenv("MTM_CPU");
+        q.pool = pool;
+        a = decode(NULL, &b, &q);
+        assert_same(&a, &first);
+        mtm_array_drop(&a), mtm_array_drop(&first), mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+    mtm_pool_free(pool);
+}
+
+/* A batch is a loop; a damaged frame is zeros and has its own status. */
+static void test_batch(void **state)
+{
+    enum { N = 7, BAD = 4 };
+    mtm_status statuses[N];
+    mtm_error errors[N], err = {0};
+    mtm_decode_params q = defaults();
+    mtm_array dst = {0};
+    mtm_span frames[N];
+    mtm_bytes b[N];
+    picture p[N];
+
+    assert_ok(mtm_pool_new(&q.pool, 2, &err));
+    for (int i = 0; i < N; i++) {
+        p[i] = make(48, 40, 1, 9 + i % 2, false);
+        put((char *)p[i].a.data + 2 * i, MTM_U16, i); /* so that frames differ */
+        b[i] = encode(&p[i], NULL);
+        frames[i] = (mtm_span){b[i].data, b[i].size_bytes};
+    }
+    assert_ok(mtm_decode_batch(NULL, frames, N, &q, &dst, NULL, NULL, &err));
+    assert_int_equal(dst.shape[0], N);
+    for (int i = 0; i < N; i++)
+        assert_memory_equal((char *)dst.data + i * dst.stride[0], p[i].a.data, 48 * 40 * 2);
+    frames[BAD].size_bytes /= 2;
+    assert_status(MTM_E_CORRUPT, mtm_decode_batch(NULL, frames, N, &q, &dst, NULL, NULL, &err));
+    assert_ok(mtm_decode_batch(NULL, frames, N, &q, &dst, statuses, errors, &err));
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(statuses[i], i == BAD ? MTM_E_CORRUPT : MTM_OK);
+        for (int64_t k = 0; k < 48 * 40 && i == BAD; k++)
+            assert_int_equal(get((char *)dst.data + i * dst.stride[0] + 2 * k, MTM_U16), 0);
+        assert_int_equal(errors[i].text[0] != '\0', i == BAD);
+    }
+    mtm_array_drop(&dst);
+    for (int i = 0; i < N; i++)
+        mtm_array_drop(&p[i].a), mtm_bytes_drop(&b[i]);
+    mtm_pool_free(q.pool);
+}
+
+/* A context that has seen a kind of frame allocates nothing for the next one. */
+static void test_steady_state_allocates_nothing(void **state)
+{
+    for (int i = 0; i < N_KINDS; i++) {
+        mtm_error err = {0};
+        mtm_codec_ctx *ctx;
+        mtm_array a;
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+
+        assert_ok(mtm_codec_ctx_new(&ctx, &err));
+        a = decode(ctx, &b, NULL);
+        for (int k = 0; k < 2; k++)
+            assert_ok(mtm_decode(ctx, b.data, b.size_bytes, NULL, &a, &err));
+        mtm_mem_fail_after(-1);
+        assert_ok(mtm_decode(ctx, b.data, b.size_bytes, NULL, &a, &err));
+        assert_int_equal(mtm_mem_fail_after(-1), 0);
+        assert_same(&a, &p.a);
+        mtm_array_drop(&a), mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+        mtm_codec_ctx_free(ctx);
+    }
+}
+
+/* ---- into any array ----------------------------------------------------------------------------------- */
+
+static void test_strides_and_types(void **state)
+{
+    static const mtm_dtype types[] = {MTM_U8, MTM_I8, MTM_U16, MTM_I16, MTM_U32, MTM_I32, MTM_F32, MTM_F64};
+    picture p = make(33, 45, 3, 8, false);
+    mtm_bytes b = encode(&p, NULL);
+    mtm_error err = {0};
+
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++) {
+        const int64_t shape[3] = {3, 45, 33}; /* [C, X, Y] in memory, upside down */
+        mtm_array memory, view;
+
+        assert_ok(mtm_array_new(&memory, types[t], 3, shape, NULL, &err));
+        view = memory;
+        view.shape[0] = 33, view.shape[1] = 45, view.shape[2] = 3;
+        view.stride[0] = -memory.stride[2], view.stride[1] = memory.stride[1],
+        view.stride[2] = memory.stride[0];
+        view.data = (char *)memory.data + 32 * memory.stride[2];
+        assert_ok(mtm_decode(NULL, b.data, b.size_bytes, NULL, &view, &err));
+        for (int64_t i = 0; i < 33 * 45 * 3; i++) {
+            const char *const at = (char *)view.data + i / 135 * view.stride[0] +
+                                   i / 3 % 45 * view.stride[1] + i % 3 * view.stride[2];
+            const int64_t v = get((char *)p.a.data + i, MTM_U8);
+
+            if (types[t] == MTM_F32)
+                assert_true(*(const float *)(const void *)at == (float)v);
+            else if (types[t] == MTM_F64)
+                assert_true(*(const double *)(const void *)at == (double)v);
+            else
+                assert_int_equal(get(at, types[t]), types[t] == MTM_I8 && v > 127 ? 127 : v);
+        }
+        mtm_array_drop(&memory);
+    }
+    mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+}
+
+static void test_channels(void **state)
+{
+    static const int32_t order[2] = {2, 0};
+    picture p = make(20, 30, 3, 8, false);
+    mtm_bytes b = encode(&p, NULL);
+    mtm_decode_params q = defaults();
+    mtm_array a;
+
+    q.components = order, q.n_components = 2, q.planar = true;
+    a = decode(NULL, &b, &q);
+    assert_int_equal(a.shape[0], 2);
+    for (int64_t i = 0; i < 2 * 20 * 30; i++)
+        assert_int_equal(((uint8_t *)a.data)[i], ((uint8_t *)p.a.data)[i % 600 * 3 + order[i / 600]]);
+    mtm_array_drop(&a), mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+}
+
+static void test_rescale_and_window(void **state)
+{
+    picture p = make(30, 40, 1, 12, true);
+    mtm_bytes b = encode(&p, NULL);
+    mtm_decode_params q = defaults();
+    mtm_array a, w;
+
+    q.rescale = true, q.slope = 2, q.inter = -1024;
+    a = decode(NULL, &b, &q);
+    assert_int_equal(a.dtype, MTM_F32);
+    q.window_center = 40, q.window_width = 400, q.low = 0, q.high = 255, q.dtype = MTM_U8;
+    w = decode(NULL, &b, &q);
+    for (int64_t i = 0; i < 30 * 40; i++) {
+        const double v = (double)get((char *)p.a.data + 2 * i, MTM_I16) * 2 - 1024;
+        double shown = ((v - 39.5) / 399 + 0.5) * 255; /* PS3.3 C.11.2.1.2.1 */
+
+        shown = shown < 0 ? 0 : shown > 255 ? 255 : shown;
+        assert_true(((float *)a.data)[i] == (float)v);
+        assert_in_range(((uint8_t *)w.data)[i], (int)(shown - 0.501 < 0 ? 0 : shown - 0.501),
+                        (int)(shown + 0.501));
+    }
+    mtm_array_drop(&a), mtm_array_drop(&w), mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+}
+
+static void test_wrong_arguments(void **state)
+{
+    picture p = make(20, 30, 1, 8, false);
+    mtm_bytes b = encode(&p, NULL);
+    mtm_decode_params q = defaults();
+    mtm_array a = {0}, wrong = p.a;
+    mtm_limits small = mtm_limits_default();
+    mtm_error err = {0};
+    static const int64_t bad[][4] = {
+        {0, 21, 0, 30}, {5, 5, 0, 30}, {-1, 5, 0, 30}, {0, 20, 30, 31}, {9, 3, 0, 1}};
+
+    wrong.shape[1] = 29;
+    assert_status(MTM_E_INVAL, mtm_decode(NULL, b.data, b.size_bytes, NULL, &wrong, &err));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        q.has_region = true;
+        memcpy(q.region, bad[i], sizeof q.region);
+        assert_status(MTM_E_INVAL, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
+    }
+    q = defaults(), q.components = (const int32_t[]){1}, q.n_components = 1;
+    assert_status(MTM_E_INVAL, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
+    q = defaults(), q.codec = "jpeg";
+    assert_status(MTM_E_UNSUPPORTED, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
+    assert_status(MTM_E_UNSUPPORTED, mtm_decode(NULL, "nothing known", 13, NULL, &a, &err));
+    q = defaults(), q.limits = &small, small.max_bytes = 599;
+    assert_status(MTM_E_LIMIT, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
+    q = defaults(), q.struct_size = 0;
+    assert_status(MTM_E_INVAL, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
+    mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+}
+
+/* ---- cut and damaged streams -------------------------------------------------------------------------- */
+
+/* Cut anywhere: an error, or partially a picture that is said to be incomplete. */
+static void test_truncation(void **state)
+{
+    for (int i = 0; i < 4; i++) {
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+
+        for (size_t n = 0; n < b.size_bytes - 2; n++) { /* EOC may be missing */
+            MTM_AUTO_MEM uint8_t *cut =
+                mtm_alloc(n); /* of just this size, so that ASan sees a step too far */
+            mtm_decode_params q = defaults();
+            mtm_decode_report report;
+            mtm_array a = {0};
+            mtm_error err = {0};
+
+            memcpy(cut, b.data, n);
+            assert_true(mtm_decode(NULL, cut, n, NULL, &a, &err) < 0);
+            q.partial = true, q.report = &report;
+            if (mtm_decode(NULL, cut, n, &q, &a, &err) == MTM_OK) {
+                assert_false(report.complete);
+                assert_int_equal(a.shape[0], p.a.shape[0]);
+                mtm_array_drop(&a);
+            }
+        }
+        mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+}
+
+/* A prefix of an RPCL stream holds its low resolutions whole. */
+static void test_prefix_holds_resolutions(void **state)
+{
+    picture p = make(256, 256, 1, 12, false);
+    mtm_bytes b = encode(&p, NULL);
+    mtm_decode_params q = defaults();
+    mtm_decode_report report;
+    mtm_array whole, part;
+    size_t n = b.size_bytes;
+    int32_t best = 0;
+
+    q.partial = true, q.report = &report;
+    while (n > b.size_bytes / 16) {
+        mtm_bytes cut = {.data = b.data, .size_bytes = n};
+
+        n = n * 2 / 3, q.reduce = 0;
+        part = decode(NULL, &cut, &q);
+        mtm_array_drop(&part);
+        if (report.levels < 0)
+            break;
+        best = report.levels > best ? report.levels : best;
+        q.reduce = report.levels;
+        part = decode(NULL, &cut, &q);
+        assert_true(report.complete);
+        whole = decode(NULL, &b, &q);
+        assert_same(&part, &whole);
+        mtm_array_drop(&part), mtm_array_drop(&whole);
+    }
+    assert_true(best > 0);
+    mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+}
+
+/* Any changed byte: an error or a picture; the same with partial decoding, whose shape is right. */
+static void test_changed_bytes(void **state)
+{
+    for (int i = 0; i < N_KINDS; i++) {
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+        mtm_limits small = mtm_limits_default();
+
+        small.max_bytes = 1 << 22;
+        for (uint32_t t = 0; t < 400; t++) {
+            const size_t at = noise(11, t) % (t % 2 ? b.size_bytes : b.size_bytes < 200 ? b.size_bytes : 200);
+            const uint8_t before = b.data[at];
+            mtm_decode_params q = defaults();
+            mtm_array a = {0};
+
+            b.data[at] = (uint8_t)noise(12, t);
+            q.partial = t & 4, q.limits = &small;
+            if (mtm_decode(NULL, b.data, b.size_bytes, &q, &a, NULL) == MTM_OK)
+                mtm_array_drop(&a);
+            b.data[at] = before;
+        }
+        mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+}
+
+/* ---- out of memory ------------------------------------------------------------------------------------ */
+
+static void test_allocation_failures(void **state)
+{
+    for (int i = 0; i < N_KINDS; i++) {
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+
+        for (int64_t n = 0;; n++) {
+            mtm_array a = {0};
+            mtm_error err = {0};
+            mtm_status s;
+
+            mtm_mem_fail_after(n);
+            s = mtm_decode(NULL, b.data, b.size_bytes, NULL, &a, &err);
+            mtm_mem_fail_after(-1);
+            if (s == MTM_OK) {
+                assert_same(&a, &p.a);
+                mtm_array_drop(&a);
+                break;
+            }
+            assert_int_equal(s, MTM_E_NOMEM);
+        }
+        mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_region_is_crop),
+        cmocka_unit_test(test_reduce_beyond_levels),
+        cmocka_unit_test(test_rows_are_the_whole),
+        cmocka_unit_test(test_sink_ends_decoding),
+        cmocka_unit_test(test_tiers_and_threads_agree),
+        cmocka_unit_test(test_batch),
+        cmocka_unit_test(test_steady_state_allocates_nothing),
+        cmocka_unit_test(test_strides_and_types),
+        cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_rescale_and_window),
+        cmocka_unit_test(test_wrong_arguments),
+        cmocka_unit_test(test_truncation),
+        cmocka_unit_test(test_prefix_holds_resolutions),
+        cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_allocation_failures),
+    };
+
+    return cmocka_run_group_tests_name("j2k_decode", tests, NULL, NULL);
+}
