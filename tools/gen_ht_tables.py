@@ -113,15 +113,15 @@ def u_code(u):
 
 
 def u_encode():
-    """[0: first quad row, 1: the others][u of the first quad | u of the second << 4]"""
-    tables = [[0] * 256 for _ in range(2)]
+    """[0: first quad row, 1: the others][u of the first quad | u of the second << 5]"""
+    tables = [[0] * 1024 for _ in range(2)]
     for table in range(2):
-        for index in range(256):
-            u = [index & 15, index >> 4]
+        for index in range(1024):
+            u = [index & 31, index >> 5]
             if table == 0 and min(u) > 2:  # a MEL symbol says so
                 u = [u[0] - 2, u[1] - 2]
             (first, first_more), (second, second_more) = u_code(u[0]), u_code(u[1])
-            if table == 0 and min(u) > 0 and u[0] > 2 and index >> 4 <= 2:
+            if table == 0 and min(u) > 0 and u[0] > 2 and index >> 5 <= 2:
                 second = u[1] - 1, 1
             at = bits = 0
             for value, length in (first, second, first_more, second_more):
@@ -146,7 +146,7 @@ def text():
     out.append("}, {\n".join(modes) + "}};\n\n")
     out.append("const uint16_t mtm_ht_vlc_encode[2][2050] = {{\n")
     out.append("}, {\n".join("".join(lines(t, 4, 12)) for t in vlc_encode()) + "}};\n\n")
-    out.append("const uint32_t mtm_ht_u_encode[2][256] = {{\n")
+    out.append("const uint32_t mtm_ht_u_encode[2][1024] = {{\n")
     out.append("}, {\n".join("".join(lines(t, 6, 10)) for t in u_encode()) + "}};\n\n")
     out.append(f"const uint8_t mtm_ht_mel_exponent[13] = {{{', '.join(map(str, MEL_EXPONENTS))}}};\n")
     return "".join(out)

@@ -40,9 +40,9 @@ extern const uint32_t mtm_ht_u_decode[6][256];
  * bits at any index stays inside. */
 extern const uint16_t mtm_ht_vlc_encode[2][2050];
 
-/* The codes of both u of a pair, ≤ 15 each: [0: first quad row, 1: the others][first | second << 4]. Entry: bits | their
+/* The codes of both u of a pair, ≤ 31 each: [0: first quad row, 1: the others][first | second << 5]. Entry: bits | their
  * number << 16. The first row's assumes that the MEL symbol for it is coded where both are not 0. */
-extern const uint32_t mtm_ht_u_encode[2][256];
+extern const uint32_t mtm_ht_u_encode[2][1024];
 
 /* MEL_E, T.814 table 2. */
 extern const uint8_t mtm_ht_mel_exponent[13];

@@ -1,9 +1,11 @@
 /* kernel/x86/ht_encode_avx512.c: the HT block encoder in 16-bit lanes, one per quad, 32 quads at a time. Everything but
  * the bits' places depends on coefficients only, not on what was coded before, so all of it runs in lanes; what is left
  * for scalar code is writing words of up to 56 bits (ht_encode_x86.h). Magnitudes ≤ 32768 fit: 2µ − 1 takes 16 bits, an
- * exponent is ≤ 16, and u ≤ 15. Deeper blocks are the reference's.
+ * exponent is ≤ 16, and u ≤ 15. Deeper blocks are ht_encode_avx2.c's.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ht_encode_x86.h"
+
+enum { MOST = 1 << 15 };
 
 typedef struct quads {
     __m512i v[4];      /* 2(µ − 1) + s, whatever where insignificant */
@@ -152,7 +154,7 @@ static inline void put_vlc_words(ht_chunk *c, const uint32_t *u_table, const qua
                   bits = _mm512_and_si512(_mm512_srli_epi16(words, 4), splat16(7));
     const __m512i code = _mm512_srli_epi16(words, 8), bits0 = _mm512_and_si512(bits, low);
     const __m512i both =
-        _mm512_and_si512(_mm512_or_si512(q->u, _mm512_srli_epi32(q->u, 12)), _mm512_set1_epi32(0xFF));
+        _mm512_and_si512(_mm512_or_si512(q->u, _mm512_srli_epi32(q->u, 11)), _mm512_set1_epi32(0x3FF));
     const __m512i u = _mm512_i32gather_epi32(both, u_table, 4);
     __m512i n = _mm512_add_epi32(bits0, _mm512_srli_epi32(bits, 16)), pair;
 
@@ -194,52 +196,40 @@ static inline void put_magsgn_words(ht_chunk *c, const quads *q, __m512i words)
         join64(_mm512_srli_epi64(even01, 32), _mm512_srli_epi64(even23, 32), _mm512_srli_epi64(n01, 32));
     const __m512i w3 =
         join64(_mm512_srli_epi64(odd01, 32), _mm512_srli_epi64(odd23, 32), _mm512_srli_epi64(n01, 48));
-    const __m512i n2 =
-        _mm512_add_epi32(_mm512_and_si512(n, _mm512_set1_epi32(0xFFFF)), _mm512_srli_epi32(n, 16));
-    const __m512i n4 =
-        _mm512_add_epi64(_mm512_and_si512(n2, _mm512_set1_epi64(0xFFFFFFFF)), _mm512_srli_epi64(n2, 32));
+    const __m512i low = _mm512_set1_epi64(0xFFFF), most = _mm512_set1_epi64(HT_WORD_BITS);
+    const __m512i n0 = _mm512_and_si512(n, low), n1 = _mm512_and_si512(_mm512_srli_epi64(n, 16), low);
+    const __m512i n2 = _mm512_and_si512(_mm512_srli_epi64(n, 32), low), n3 = _mm512_srli_epi64(n, 48);
+    const __m512i first = _mm512_add_epi64(n0, n1), second = _mm512_add_epi64(n2, n3);
+    const __m512i four = _mm512_add_epi64(first, second);
 
-    if (_mm512_cmpgt_epu32_mask(n2, _mm512_set1_epi32(HT_WORD_BITS))) {
-        c->per_word = _mm512_cmpgt_epu16_mask(n, splat16(HT_WORD_BITS)) ? HT_LONG_QUADS : HT_QUADS;
-        _mm512_store_si512(c->magsgn[0], w0), _mm512_store_si512(c->magsgn[1], w1);
-        _mm512_store_si512(c->magsgn[2], w2), _mm512_store_si512(c->magsgn[3], w3);
-        _mm512_store_si512(c->magsgn_bits, n);
+    c->magsgn_long = false;
+    if (_mm512_cmpgt_epu64_mask(_mm512_max_epu64(first, second), most)) {
+        c->magsgn_words = 4, c->magsgn_long = _mm512_cmpgt_epu16_mask(n, splat16(HT_WORD_BITS)) != 0;
+        _mm512_store_si512(c->magsgn[0], w0), _mm512_store_si512(c->magsgn_bits[0], n0);
+        _mm512_store_si512(c->magsgn[1], w1), _mm512_store_si512(c->magsgn_bits[1], n1);
+        _mm512_store_si512(c->magsgn[2], w2), _mm512_store_si512(c->magsgn_bits[2], n2);
+        _mm512_store_si512(c->magsgn[3], w3), _mm512_store_si512(c->magsgn_bits[3], n3);
         return;
     }
-    const __m512i pair0 = join64(w0, w1, n), pair1 = join64(w2, w3, _mm512_srli_epi64(n, 32));
-    if (_mm512_cmpgt_epu64_mask(n4, _mm512_set1_epi64(HT_WORD_BITS))) {
-        c->per_word = HT_PAIRS;
-        _mm512_store_si512(c->magsgn[0], pair0), _mm512_store_si512(c->magsgn[1], pair1);
-        _mm512_store_si512(c->magsgn_bits, n2);
+    const __m512i pair0 = join64(w0, w1, n0), pair1 = join64(w2, w3, n2);
+    if (_mm512_cmpgt_epu64_mask(four, most)) {
+        c->magsgn_words = 2;
+        _mm512_store_si512(c->magsgn[0], pair0), _mm512_store_si512(c->magsgn_bits[0], first);
+        _mm512_store_si512(c->magsgn[1], pair1), _mm512_store_si512(c->magsgn_bits[1], second);
         return;
     }
-    c->per_word = HT_FOURS;
-    _mm512_store_si512(c->magsgn[0], join64(pair0, pair1, n2));
-    _mm512_store_si512(c->magsgn_bits, n4);
+    c->magsgn_words = 1;
+    _mm512_store_si512(c->magsgn[0], join64(pair0, pair1, first)),
+        _mm512_store_si512(c->magsgn_bits[0], four);
 }
 
-/* MEL symbols: whether a quad without significant neighbours is significant, and, in the first row, whether both u of a
- * pair are great (T.814 7.3.3, 7.3.6). */
 static inline void put_mel_symbols(ht_symbols *s, bool first, const quads *q, __mmask32 valid)
 {
     const uint32_t alone = _mm512_mask_cmplt_epu16_mask(valid, q->index, splat16(0x100));
-    const uint32_t some = q->some[0] | q->some[1] | q->some[2] | q->some[3], even = 0x55555555;
+    const uint32_t some = q->some[0] | q->some[1] | q->some[2] | q->some[3];
 
-    if (first) {
-        const uint32_t has = _mm512_test_epi16_mask(q->u, q->u);
-        const uint32_t great = _mm512_cmpgt_epu16_mask(q->u, splat16(2));
-        const uint64_t slot = 0x0000249249249249; /* every third bit: 16 pairs */
-        const uint64_t there = _pdep_u64(_pext_u32(alone, even), slot) |
-                               _pdep_u64(_pext_u32(alone, ~even), slot << 1) |
-                               _pdep_u64(_pext_u32(has & has >> 1, even), slot << 2);
-        const uint64_t value = _pdep_u64(_pext_u32(some, even), slot) |
-                               _pdep_u64(_pext_u32(some, ~even), slot << 1) |
-                               _pdep_u64(_pext_u32(great & great >> 1, even), slot << 2);
-
-        ht_put_symbols(s, _pext_u64(value, there), (unsigned)_mm_popcnt_u64(there));
-    } else if (alone) {
-        ht_put_symbols(s, _pext_u32(some, alone), (unsigned)_mm_popcnt_u32(alone));
-    }
+    ht_put_row_symbols(s, first, alone, some, _mm512_test_epi16_mask(q->u, q->u),
+                       _mm512_cmpgt_epu16_mask(q->u, splat16(2)));
 }
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
@@ -256,7 +246,7 @@ static inline __attribute__((always_inline)) bool encode_row(ht_encoder *k, bool
         const int n = width - x < HT_CHUNK_COLUMNS ? width - x : HT_CHUNK_COLUMNS;
         const uint64_t columns = _bzhi_u64(~(uint64_t)0, (unsigned)n);
         const __mmask32 valid = _bzhi_u32(~0u, (unsigned)(n + 1) >> 1);
-        uint16_t *const above = k->above + x / 2;
+        uint16_t *const above = k->above.u16 + x / 2;
         __m512i t[4];
         quads q;
 
@@ -272,12 +262,12 @@ static inline __attribute__((always_inline)) bool encode_row(ht_encoder *k, bool
         _mm512_storeu_si512(above, _mm512_or_si512(t[1], from_left(t[3], l.t[3])));
         for (int i = 0; i < 4; i++)
             l.t[i] = t[i];
-        k->chunk.n_groups = (n + 7) / 8;
+        k->chunk.n_vlc = k->chunk.magsgn_groups = (n + 7) / 8;
         ht_put_chunk_vlc(&k->vlc, &k->chunk);
         ht_put_chunk_magsgn(&k->magsgn, &k->chunk);
     }
     const int end = (width + HT_CHUNK_COLUMNS - 1) / HT_CHUNK_COLUMNS * HT_CHUNK_QUADS;
-    _mm512_storeu_si512(k->above + end, from_left(zero, l.t[3]));
+    _mm512_storeu_si512(k->above.u16 + end, from_left(zero, l.t[3]));
     k->some |= _mm512_test_epi16_mask(any, any) != 0;
     return true;
 }
@@ -321,7 +311,8 @@ static const int16_t *narrow(mtm_block_input *b, int16_t *out, ptrdiff_t *stride
     return _mm512_cmpgt_epu32_mask(any, _mm512_set1_epi32(INT16_MAX)) ? NULL : out;
 }
 
-static void encode_block(mtm_block_input *b, void *scratch)
+/* False: not with these lanes. */
+static bool encode_block(mtm_block_input *b, void *scratch)
 {
     ht_encoder *const k = scratch;
     uint8_t *const mel = (uint8_t *)scratch + sizeof *k;
@@ -332,25 +323,23 @@ static void encode_block(mtm_block_input *b, void *scratch)
     if (b->type == MTM_COEF_I32 || b->type == MTM_COEF_F32)
         src = narrow(b, (int16_t *)(void *)vlc_end, &stride);
     if (b->type == MTM_COEF_I64 || !src ||
-        b->room_bytes < mtm_ht_encode_bound(b->width, b->height, b->n_planes)) {
-        mtm_ht_encode_c(b, 1, scratch);
-        return;
-    }
-    ht_encoder_begin(k, b, vlc_end);
+        b->room_bytes < mtm_ht_encode_bound(b->width, b->height, b->n_planes))
+        return false;
+    ht_encoder_begin(k, b, vlc_end, MOST);
     for (int32_t y = 0; y < b->height; y += 2) {
         const int16_t *const upper = src + y * stride, *const lower =
                                                            y + 1 < b->height ? upper + stride : NULL;
 
-        if (!(y ? encode_next_row : encode_first_row)(k, upper, lower, b->width)) {
-            mtm_ht_no_block(b, MTM_BLOCK_TOO_LARGE);
-            return;
-        }
+        if (!(y ? encode_next_row : encode_first_row)(k, upper, lower, b->width))
+            return false;
     }
     ht_encoder_end(k, b, mel, vlc_end);
+    return true;
 }
 
 void mtm_ht_encode_avx512(mtm_block_input *blocks, int32_t n, void *scratch)
 {
     for (int32_t i = 0; i < n; i++)
-        encode_block(&blocks[i], scratch);
+        if (!encode_block(&blocks[i], scratch))
+            mtm_ht_encode_avx2(&blocks[i], 1, scratch);
 }

@@ -12,22 +12,15 @@
 
 enum { HT_CHUNK_QUADS = 32, HT_CHUNK_COLUMNS = 64, HT_WORD_BITS = 56 /* that fit behind 7 others */ };
 
-/* How many quads a word of MagSgn bits holds. */
-typedef enum ht_per_word {
-    HT_LONG_QUADS /* one, of up to 64 bits */,
-    HT_QUADS,
-    HT_PAIRS,
-    HT_FOURS
-} ht_per_word;
-
-/* Bits of the two streams for up to 32 quads of a row, in groups of 4. */
+/* Bits of the two streams for some quads of a row. A MagSgn word holds half a quad, one, two or four; it comes after
+ * those of its group to its left and those of all groups above: magsgn[0][0], magsgn[1][0], …, magsgn[0][1], … */
 typedef struct ht_chunk {
-    _Alignas(
-        64) uint64_t magsgn[4][8]; /* [word of the group][group]; what is above its bits does not matter */
-    uint16_t magsgn_bits[8][4];    /* [group][its first quad] */
-    uint64_t vlc[8], vlc_bits[8];  /* of a group */
-    int n_groups;
-    ht_per_word per_word;
+    _Alignas(64) uint64_t magsgn[4][16]; /* [word of the group][group]; bits above its number do not matter */
+    uint64_t magsgn_bits[4][16];
+    uint64_t vlc[8], vlc_bits[8];    /* of 4 quads */
+    int magsgn_groups, magsgn_words; /* words of a group: 1, 2, 4 */
+    int n_vlc;
+    bool magsgn_long; /* some words have more than HT_WORD_BITS */
 } ht_chunk;
 
 /* MagSgn bytes go up; acc holds n < 8 bits that are no byte yet. after_ff: that byte takes only 7. */
@@ -58,7 +51,11 @@ typedef struct ht_encoder {
     int n_quads; /* per row */
     bool some;   /* coefficients are not 0 */
     int most;    /* magnitude */
-    _Alignas(64) uint16_t above[MTM_BLOCK_MAX_SIDE / 2 + 2 * HT_CHUNK_QUADS];
+    /* What the row above leaves for each quad: 2µ − 1 of its lower left or'ed with its left neighbour's lower right. */
+    union {
+        _Alignas(64) uint16_t u16[MTM_BLOCK_MAX_SIDE / 2 + 2 * HT_CHUNK_QUADS];
+        uint32_t u32[MTM_BLOCK_MAX_SIDE / 2 + 2 * HT_CHUNK_QUADS];
+    } above;
 } ht_encoder;
 
 /* ---- MagSgn ------------------------------------------------------------------------------------------- */
@@ -99,18 +96,19 @@ static inline __attribute__((always_inline)) void ht_put_groups(ht_forward *to, 
 {
     ht_forward w = *to;
 
-    for (int group = 0; group < c->n_groups; group++)
+    for (int group = 0; group < c->magsgn_groups; group++)
 #pragma GCC unroll 4
         for (int i = 0; i < n; i++)
-            ht_put_magsgn(&w, c->magsgn[i][group], c->magsgn_bits[group][i * 4 / n]);
+            ht_put_magsgn(&w, c->magsgn[i][group], (unsigned)c->magsgn_bits[i][group]);
     *to = w;
 }
 
 static inline void ht_put_long(ht_forward *w, const ht_chunk *c)
 {
-    for (int i = 0; i < 4 * c->n_groups; i++) {
-        const uint64_t word = c->magsgn[i % 4][i / 4];
-        const unsigned bits = c->magsgn_bits[i / 4][i % 4], low = bits < 32 ? bits : 32;
+    for (int i = 0; i < c->magsgn_words * c->magsgn_groups; i++) {
+        const uint64_t word = c->magsgn[i % c->magsgn_words][i / c->magsgn_words];
+        const unsigned bits = (unsigned)c->magsgn_bits[i % c->magsgn_words][i / c->magsgn_words];
+        const unsigned low = bits < 32 ? bits : 32;
 
         ht_put_magsgn(w, word, low);
         ht_put_magsgn(w, word >> 32, bits - low);
@@ -119,12 +117,14 @@ static inline void ht_put_long(ht_forward *w, const ht_chunk *c)
 
 static inline void ht_put_chunk_magsgn(ht_forward *w, const ht_chunk *c)
 {
-    switch (c->per_word) {
-    case HT_FOURS: ht_put_groups(w, c, 1); break;
-    case HT_PAIRS: ht_put_groups(w, c, 2); break;
-    case HT_QUADS: ht_put_groups(w, c, 4); break;
-    case HT_LONG_QUADS: ht_put_long(w, c);
-    }
+    if (__builtin_expect(c->magsgn_long, 0))
+        ht_put_long(w, c);
+    else if (c->magsgn_words == 1)
+        ht_put_groups(w, c, 1);
+    else if (c->magsgn_words == 2)
+        ht_put_groups(w, c, 2);
+    else
+        ht_put_groups(w, c, 4);
 }
 
 /* Returns the end of the bytes. As in the reference, end_magsgn. */
@@ -178,7 +178,7 @@ static inline __attribute__((always_inline)) void ht_put_chunk_vlc(ht_backward *
 {
     ht_backward w = *to;
 
-    for (int i = 0; i < c->n_groups; i++) {
+    for (int i = 0; i < c->n_vlc; i++) {
         unsigned bits = (unsigned)c->vlc_bits[i];
         uint64_t word = c->vlc[i];
 
@@ -202,6 +202,28 @@ static inline void ht_put_symbols(ht_symbols *s, uint64_t symbols, unsigned n)
     if (shift + n >= 64)
         s->bits[at + 1] = shift ? symbols >> (64 - shift) : 0;
     s->n += n;
+}
+
+/* The symbols of a row's next quads, 32 or fewer: whether those without significant neighbours (`alone`) are significant
+ * (`some`), and, in the first row, whether both u of a pair are great where both are not 0 (T.814 7.3.3, 7.3.6). */
+static inline void ht_put_row_symbols(ht_symbols *s, bool first, uint32_t alone, uint32_t some,
+                                      uint32_t has_u, uint32_t great_u)
+{
+    const uint32_t even = 0x55555555;
+
+    if (first) {
+        const uint64_t slot = 0x0000249249249249; /* every third bit: 16 pairs */
+        const uint64_t there = _pdep_u64(_pext_u32(alone, even), slot) |
+                               _pdep_u64(_pext_u32(alone, ~even), slot << 1) |
+                               _pdep_u64(_pext_u32(has_u & has_u >> 1, even), slot << 2);
+        const uint64_t value = _pdep_u64(_pext_u32(some, even), slot) |
+                               _pdep_u64(_pext_u32(some, ~even), slot << 1) |
+                               _pdep_u64(_pext_u32(great_u & great_u >> 1, even), slot << 2);
+
+        ht_put_symbols(s, _pext_u64(value, there), (unsigned)_mm_popcnt_u64(there));
+    } else if (alone) {
+        ht_put_symbols(s, _pext_u32(some, alone), (unsigned)_mm_popcnt_u32(alone));
+    }
 }
 
 /* Bits from the most significant down. */
@@ -254,7 +276,8 @@ static inline void ht_code_symbols(ht_mel *w, const ht_symbols *s)
 
 /* ---- the block ---------------------------------------------------------------------------------------- */
 
-static inline void ht_encoder_begin(ht_encoder *k, mtm_block_input *b, uint8_t *vlc_end)
+/* most: the greatest magnitude that fits the lanes. */
+static inline void ht_encoder_begin(ht_encoder *k, mtm_block_input *b, uint8_t *vlc_end, int most)
 {
     k->magsgn = (ht_forward){.at = b->out};
     vlc_end[-1] = 0xFF;
@@ -262,7 +285,7 @@ static inline void ht_encoder_begin(ht_encoder *k, mtm_block_input *b, uint8_t *
     k->mel.n = 0, k->mel.bits[0] = 0;
     k->n_quads = (b->width + 1) >> 1;
     k->some = false;
-    k->most = b->n_planes < 16 ? (1 << b->n_planes) - 1 : UINT16_MAX;
+    k->most = b->n_planes < 31 && (1 << b->n_planes) - 1 < most ? (1 << b->n_planes) - 1 : most;
 }
 
 static inline void ht_encoder_end(ht_encoder *k, mtm_block_input *b, uint8_t *mel_bytes, uint8_t *vlc_end)
