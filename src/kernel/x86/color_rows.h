@@ -145,12 +145,10 @@ static inline __m256i thirds(const int8_t (*masks)[3][16], int k, int c)
 }
 
 /* 32 bytes of each component → 96. */
-static inline void join3(char *dst, const rows4 *in, size_t at, const int8_t (*masks)[3][16])
+static inline void join3(char *dst, const __m256i x[3], const int8_t (*masks)[3][16])
 {
-    __m256i out[3], x[3];
+    __m256i out[3];
 
-    for (int c = 0; c < 3; c++)
-        x[c] = load256(in->row[c] + at);
     for (int k = 0; k < 3; k++) {
         __m256i part[3];
 
@@ -170,12 +168,13 @@ static inline void interleave3(char *dst, const rows4 *in, size_t n, int log2_si
     char last[96];
     size_t at = 0;
 
-    for (; at + 32 <= bytes; at += 32)
-        join3(dst + 3 * at, in, at, masks);
-    if (at < bytes) {
-        join3(last, in, at, masks);
-        memcpy(dst + 3 * at, last, 3 * (bytes - at));
+    for (; at < bytes; at += 32) {
+        const __m256i x[3] = {load256(in->row[0] + at), load256(in->row[1] + at), load256(in->row[2] + at)};
+
+        join3(at + 32 <= bytes ? dst + 3 * at : last, x, masks);
     }
+    if (bytes % 32)
+        memcpy(dst + bytes / 32 * 96, last, bytes % 32 * 3);
 }
 
 /* 96 bytes → 32 of each component. */
@@ -335,16 +334,20 @@ static void to_floats(const mtm_color_store *how, void *row, size_t n)
         }
 }
 
-/* Whether all pixels lie side by side (*together), or each component's do. */
+/* Whether all pixels lie side by side (*together), or each component's do, aligned. */
 static bool is_dense(const void *const *planes, ptrdiff_t pixel_stride, int n, size_t size, bool *together)
 {
+    bool aligned = true;
+
     *together = n > 1 && pixel_stride == (ptrdiff_t)(size * (size_t)n);
-    for (int c = 0; *together && c < n; c++)
-        *together = planes[c] == (const char *)planes[0] + (size_t)c * size;
-    return *together || pixel_stride == (ptrdiff_t)size;
+    for (int c = 0; c < n; c++) {
+        *together &= planes[c] == (const char *)planes[0] + (size_t)c * size;
+        aligned &= (uintptr_t)planes[c] % size == 0;
+    }
+    return aligned && (*together || pixel_stride == (ptrdiff_t)size);
 }
 
-static bool can_store(const mtm_color_store *how)
+static bool can_store(const mtm_color_store *how, const mtm_color_range ranges[4])
 {
     const bool floats = how->dtype == MTM_F32;
 
@@ -353,7 +356,7 @@ static bool can_store(const mtm_color_store *how)
     if (mtm_dtype_size(how->dtype) > 4 || (how->rescale && !floats))
         return false;
     for (int c = 0; c < how->n; c++) {
-        const mtm_color_range r = mtm_color_store_range(how, c);
+        const mtm_color_range r = ranges[c];
         const int64_t half = how->type == MTM_COEF_I16 ? INT16_MAX : INT32_MAX; /* of the rows' type */
 
         if (how->type == MTM_COEF_F32 ? r.lo < -(1 << 24) || r.hi > 1 << 24 : r.lo > half || r.hi < -half)
@@ -364,37 +367,164 @@ static bool can_store(const mtm_color_store *how)
     return true;
 }
 
+static void store_chunk(const mtm_color_store *how, char *const *dst, bool together, const void *const *in,
+                        const mtm_color_range ranges[4], size_t n)
+{
+    const size_t size = mtm_dtype_size(how->dtype);
+    rows4 lifted, pixels;
+
+    if (how->transform == MTM_COLOR_RCT)
+        (how->type == MTM_COEF_I16 ? rct_inverse_i16 : rct_inverse_i32)(&lifted, in, n);
+    else if (how->transform == MTM_COLOR_ICT)
+        ict_inverse(&lifted, in, n);
+    for (int c = 0; c < how->n; c++) {
+        const void *const from = how->transform && c < 3 ? lifted.row[c] : in[c];
+        void *const to = together ? pixels.row[c] : dst[c];
+
+        from_rows[how->type][size / 2](to, from, ranges[c], n);
+        if (how->dtype == MTM_F32)
+            to_floats(how, to, n);
+    }
+    if (together)
+        interleave(dst[0], &pixels, n, how->n, size);
+}
+
+/* ---- rows to 8-bit RGB, in registers ------------------------------------------------------------------ */
+
+static bool is_rgb8(const mtm_color_store *how, const mtm_color_range ranges[4])
+{
+    bool yes = how->n == 3 && how->dtype == MTM_U8 && !how->rescale;
+
+    for (int c = 0; c < how->n; c++)
+        yes &= ranges[c].lo == -128 && ranges[c].hi == 127;
+    return yes;
+}
+
+/* 32 samples as int8, clamped, in order; a, b, … are 8 or 16 samples each. */
+static inline __m256i bytes_of_i16(__m256i a, __m256i b)
+{
+    return _mm256_permute4x64_epi64(_mm256_packs_epi16(a, b), 0xD8);
+}
+
+static inline __m256i bytes_of_i32(const __m256i v[4])
+{
+    const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
+
+    return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+static inline __m256i bytes_of_f32(const __m256 v[4])
+{
+    __m256i w[4];
+
+    for (int i = 0; i < 4; i++) /* NaN and what is too small become INT32_MIN */
+        w[i] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_set1_ps(127), v[i]));
+    return bytes_of_i32(w);
+}
+
+static inline void rgb8_of_i16(__m256i x[3], const void *const *rows, size_t at)
+{
+    __m256i v[3][2];
+
+    for (int i = 0; i < 2; i++) {
+        for (int c = 0; c < 3; c++)
+            v[c][i] = load256((const int16_t *)rows[c] + at + 16 * (size_t)i);
+        const __m256i u = v[1][i];
+        v[1][i] = _mm256_sub_epi16(v[0][i], _mm256_srai_epi16(_mm256_add_epi16(u, v[2][i]), 2));
+        v[0][i] = _mm256_add_epi16(v[2][i], v[1][i]), v[2][i] = _mm256_add_epi16(u, v[1][i]);
+    }
+    for (int c = 0; c < 3; c++)
+        x[c] = bytes_of_i16(v[c][0], v[c][1]);
+}
+
+static inline void rgb8_of_i32(__m256i x[3], const void *const *rows, size_t at)
+{
+    __m256i v[3][4];
+
+    for (int i = 0; i < 4; i++) {
+        for (int c = 0; c < 3; c++)
+            v[c][i] = load256((const int32_t *)rows[c] + at + 8 * (size_t)i);
+        const __m256i u = v[1][i];
+        v[1][i] = _mm256_sub_epi32(v[0][i], _mm256_srai_epi32(_mm256_add_epi32(u, v[2][i]), 2));
+        v[0][i] = _mm256_add_epi32(v[2][i], v[1][i]), v[2][i] = _mm256_add_epi32(u, v[1][i]);
+    }
+    for (int c = 0; c < 3; c++)
+        x[c] = bytes_of_i32(v[c]);
+}
+
+static inline void rgb8_of_f32(__m256i x[3], const void *const *rows, size_t at)
+{
+    __m256 v[3][4];
+
+    for (int i = 0; i < 4; i++) {
+        for (int c = 0; c < 3; c++)
+            v[c][i] = _mm256_loadu_ps((const float *)rows[c] + at + 8 * (size_t)i);
+        const __m256 y = v[0][i], cb = v[1][i], cr = v[2][i];
+        v[0][i] = _mm256_fmadd_ps(cr, _mm256_set1_ps(1.402f), y);
+        v[1][i] =
+            _mm256_fmadd_ps(cr, _mm256_set1_ps(-0.71414f), _mm256_fmadd_ps(cb, _mm256_set1_ps(-0.34413f), y));
+        v[2][i] = _mm256_fmadd_ps(cb, _mm256_set1_ps(1.772f), y);
+    }
+    for (int c = 0; c < 3; c++)
+        x[c] = bytes_of_f32(v[c]);
+}
+
+/* A macro, so that each type and transform has a loop of its own. Rows end 64 readable bytes further: the last vectors of
+ * 32-bit samples may not begin behind that, and are taken from a copy. */
+#define RGB8(name, of, coef)                                                                                 \
+    static void name(char *dst, const void *const *rows, size_t width)                                       \
+    {                                                                                                        \
+        const __m256i unsign = _mm256_set1_epi8(-128);                                                       \
+        _Alignas(32) char last[96], copy[3][32 * sizeof(coef)] = {{0}};                                      \
+        const void *const copies[3] = {copy[0], copy[1], copy[2]};                                           \
+                                                                                                             \
+        for (size_t at = 0; at < width; at += 32) {                                                          \
+            const bool whole = at + 32 <= width;                                                             \
+            __m256i x[3];                                                                                    \
+                                                                                                             \
+            for (int c = 0; !whole && c < 3; c++)                                                            \
+                memcpy(copy[c], (const coef *)rows[c] + at, (width - at) * sizeof(coef));                    \
+            of(x, whole ? rows : copies, whole ? at : 0);                                                    \
+            for (int c = 0; c < 3; c++)                                                                      \
+                x[c] = _mm256_xor_si256(x[c], unsign);                                                       \
+            join3(whole ? dst + 3 * at : last, x, spread[0]);                                                \
+        }                                                                                                    \
+        if (width % 32)                                                                                      \
+            memcpy(dst + width / 32 * 96, last, width % 32 * 3);                                             \
+    }
+RGB8(rgb8_rct_i16, rgb8_of_i16, int16_t)
+RGB8(rgb8_rct_i32, rgb8_of_i32, int32_t)
+RGB8(rgb8_ict, rgb8_of_f32, float)
+
 static void store(const mtm_color_store *how, void *const *dst, ptrdiff_t pixel_stride,
                   const void *const *rows, size_t width)
 {
     const size_t size = mtm_dtype_size(how->dtype), coef = how->type == MTM_COEF_I16 ? 2 : 4;
+    mtm_color_range ranges[4];
     bool together;
-    rows4 lifted, pixels;
 
-    if (!can_store(how) || !is_dense((const void *const *)dst, pixel_stride, how->n, size, &together)) {
+    for (int c = 0; c < how->n; c++)
+        ranges[c] = mtm_color_store_range(how, c);
+    if (!can_store(how, ranges) ||
+        !is_dense((const void *const *)dst, pixel_stride, how->n, size, &together)) {
         mtm_color_store_c(how, dst, pixel_stride, rows, width);
         return;
     }
+    if (together && how->transform && is_rgb8(how, ranges)) {
+        (how->type == MTM_COEF_I16   ? rgb8_rct_i16
+         : how->type == MTM_COEF_I32 ? rgb8_rct_i32
+                                     : rgb8_ict)(dst[0], rows, width);
+        return;
+    }
     for (size_t x = 0; x < width; x += CHUNK) {
-        const size_t n = width - x < CHUNK ? width - x : CHUNK;
         const void *in[4];
+        char *out[4];
 
-        for (int c = 0; c < how->n; c++)
-            in[c] = (const char *)rows[c] + x * coef;
-        if (how->transform == MTM_COLOR_RCT)
-            (how->type == MTM_COEF_I16 ? rct_inverse_i16 : rct_inverse_i32)(&lifted, in, n);
-        else if (how->transform == MTM_COLOR_ICT)
-            ict_inverse(&lifted, in, n);
         for (int c = 0; c < how->n; c++) {
-            const void *const from = how->transform && c < 3 ? lifted.row[c] : in[c];
-            void *const to = together ? pixels.row[c] : (char *)dst[c] + x * size;
-
-            from_rows[how->type][size / 2](to, from, mtm_color_store_range(how, c), n);
-            if (how->dtype == MTM_F32)
-                to_floats(how, to, n);
+            in[c] = (const char *)rows[c] + x * coef;
+            out[c] = (char *)dst[c] + x * size * (together ? how->n : 1);
         }
-        if (together)
-            interleave((char *)dst[0] + x * size * how->n, &pixels, n, how->n, size);
+        store_chunk(how, out, together, in, ranges, width - x < CHUNK ? width - x : CHUNK);
     }
 }
 

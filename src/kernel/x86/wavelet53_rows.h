@@ -25,15 +25,20 @@ INLINE void N(inverse_any)(T *x, const T *low, const T *high, size_t n, bool odd
         *x++ = e, n--;
     for (size_t i = 0; i < pairs; i += LANES) {
         const V h0 = N(load)(high + i), low_pass = N(load)(l + i);
-        const V even = N(lift)(low_pass, h0, N(load)(high + i + 1), false, 0);
-        const V odds = N(lift)(h0, N(carry)(before, even), even, false, 1);
+        const V even = N(lift)(low_pass, h0, N(load)(high + i + 1), false, 0),
+                even_before = N(carry)(before, even);
+        const V odds = N(lift)(h0, even_before, even, false, 1);
+        T *const to = x + 2 * i - !odd; /* where dst may be aligned */
         V joined[2];
 
         before = even;
-        N(join)(joined, odds, even);
-        N(store)(x + 2 * i, joined[0]);
+        if (odd)
+            N(join)(joined, odds, even);
+        else
+            N(join)(joined, even_before, odds);
+        N(store)(to, joined[0]);
         if (2 * i + LANES < 2 * pairs)
-            N(store)(x + 2 * i + LANES, joined[1]);
+            N(store)(to + LANES, joined[1]);
 #ifdef SEEN
         if (seen) {
             const size_t left = pairs - i;
@@ -43,7 +48,8 @@ INLINE void N(inverse_any)(T *x, const T *low, const T *high, size_t n, bool odd
         }
 #endif
     }
-    e = pairs ? x[2 * pairs - 1] : e;
+    if (pairs)
+        x[2 * pairs - 1] = e = N(step)(l[pairs - 1], high[pairs - 1], h, false, 0);
     x[2 * pairs] = N(step)(h, e, e, false, 1);
     if (n == 2 * pairs + 2) {
         const T last = N(step)(l[pairs], h, h, false, 0);
@@ -63,8 +69,10 @@ static void N(inverse_row)(void *dst, const void *low, const void *high, size_t 
 {
     if (n == 1)
         *(T *)dst = N(alone)(odd ? *(const T *)high : *(const T *)low, odd, false, 1);
+    else if (odd)
+        N(inverse_any)(dst, low, high, n, true, NULL);
     else
-        N(inverse_any)(dst, low, high, n, odd, NULL);
+        N(inverse_any)(dst, low, high, n, false, NULL);
 }
 
 static void N(forward_row)(void *low, void *high, const void *src, size_t n, bool odd, float scale)

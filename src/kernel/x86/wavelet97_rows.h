@@ -45,14 +45,15 @@ INLINE state97 begin97(const float *a, const float *b, const float *first, bool 
     return s;
 }
 
-/* Pairs i − 1 … of both sides from a[i] …, a[i + 1] … and b[i] …. */
-INLINE void pairs97(V *a2, V *b2, vectors97 *s, V a, V next, V b, bool forward)
+/* Pairs i − 1 … of both sides from a[i] …, a[i + 1] … and b[i] …; *b2_before: of b, pairs i − 2 …. */
+INLINE void pairs97(V *a2, V *b2, V *b2_before, vectors97 *s, V a, V next, V b, bool forward)
 {
     const V b1 = f32_lift(b, a, next, forward, 0), b1_before = f32_carry(s->b1, b1);
     const V a1 = f32_lift(a, b1_before, b1, forward, 1), a1_before = f32_carry(s->a1, a1);
 
     *b2 = f32_lift(b1_before, a1_before, a1, forward, 2);
-    *a2 = f32_lift(a1_before, f32_carry(s->b2, *b2), *b2, forward, 3);
+    *b2_before = f32_carry(s->b2, *b2);
+    *a2 = f32_lift(a1_before, *b2_before, *b2, forward, 3);
     *s = (vectors97){b1, a1, *b2};
 }
 
@@ -70,40 +71,54 @@ INLINE void end97(float out[4], const float *a, const float *b, float b2, bool w
     out[2] = f32_step(a2, out[1], out[3], forward, 3);
 }
 
-static void f32_inverse_row(void *dst, const void *low, const void *high, size_t n, bool odd, float scale)
+INLINE void inverse_any97(float *x, const float *low, const float *h, size_t n, bool odd, float scale)
 {
     const float kl = (float)MTM_WAVELET_K * scale, kh = (float)(1 / MTM_WAVELET_K) * scale;
-    const float *const l = (const float *)low + !odd, *const h = high;
+    const float *const l = low + !odd;
     const size_t pairs = (n + odd) / 2 - 2; /* done by vectors: those with two a behind them */
-    float *x = dst, a[3], b[3], last[4];
+    const float first = low[0] * kl;
+    float a[3], b[3], last[4];
 
-    if (n < LEAST_97) {
-        mtm_wavelet_inverse97_c(dst, low, high, n, odd, scale);
-        return;
-    }
-    const float first = *(const float *)low * kl;
     for (int i = 0; i < 3; i++)
         a[i] = h[i] * kh, b[i] = l[i] * kl;
     const state97 s = begin97(a, b, odd ? NULL : &first, false);
     vectors97 v = {f32_set(s.b1), f32_set(s.a1), f32_set(s.b2)};
+    float b2 = s.b2;
     if (!odd)
-        *x++ = s.b2, n--;
+        x++, n--;
     for (size_t i = 0; i < pairs; i += LANES) {
-        V a2, b2, joined[2];
+        float *const to = x + 2 * i - !odd; /* where dst may be aligned */
+        V a_new, b_new, b_before, joined[2];
 
-        pairs97(&a2, &b2, &v, f32_mul(f32_load(h + i + 1), f32_set(kh)),
+        pairs97(&a_new, &b_new, &b_before, &v, f32_mul(f32_load(h + i + 1), f32_set(kh)),
                 f32_mul(f32_load(h + i + 2), f32_set(kh)), f32_mul(f32_load(l + i + 1), f32_set(kl)), false);
-        f32_join(joined, a2, b2);
-        f32_store(x + 2 * i, joined[0]);
+        if (odd)
+            f32_join(joined, a_new, b_new);
+        else
+            f32_join(joined, b_before, a_new);
+        f32_store(to, joined[0]);
         if (2 * i + LANES < 2 * pairs)
-            f32_store(x + 2 * i + LANES, joined[1]);
+            f32_store(to + LANES, joined[1]);
+        if (i + LANES >= pairs)
+            b2 = f32_lane(b_new, pairs - 1 - i);
     }
     const bool whole = n == 2 * pairs + 4;
     for (size_t i = 0; i < 3; i++)
         a[i] = h[pairs - 1 + i] * kh, b[i] = i < 2 || whole ? l[pairs - 1 + i] * kl : 0;
-    end97(last, a, b, x[2 * pairs - 1], whole, false);
+    end97(last, a, b, b2, whole, false);
+    x[2 * pairs - 1] = b2;
     for (size_t i = 2 * pairs; i < n; i++)
         x[i] = last[i - 2 * pairs];
+}
+
+static void f32_inverse_row(void *dst, const void *low, const void *high, size_t n, bool odd, float scale)
+{
+    if (n < LEAST_97)
+        mtm_wavelet_inverse97_c(dst, low, high, n, odd, scale);
+    else if (odd)
+        inverse_any97(dst, low, high, n, true, scale);
+    else
+        inverse_any97(dst, low, high, n, false, scale);
 }
 
 static void f32_forward_row(void *low, void *high, const void *src, size_t n, bool odd, float scale)
@@ -126,12 +141,12 @@ static void f32_forward_row(void *low, void *high, const void *src, size_t n, bo
         *h++ = b2 * kh;
     for (size_t i = 0; i < pairs; i += LANES) {
         const float *const at = s + 2 * i + 2;
-        V now[2], next[2], a2, d2;
+        V now[2], next[2], a2, d2, before;
 
         f32_split(now, f32_load(at),
                   f32_load(2 * i + 2 + LANES < m ? at + LANES : at)); /* none begins behind the row */
         f32_split(next, f32_load(at + 2), f32_load(2 * i + 4 + LANES < m ? at + LANES + 2 : at));
-        pairs97(&a2, &d2, &v, now[0], next[0], now[1], true);
+        pairs97(&a2, &d2, &before, &v, now[0], next[0], now[1], true);
         f32_store(l + i, f32_mul(a2, f32_set(kl)));
         f32_store(h + i, f32_mul(d2, f32_set(kh)));
         if (i + LANES >= pairs)

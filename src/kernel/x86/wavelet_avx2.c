@@ -121,13 +121,15 @@ static void range16(const int16_t *row, size_t n, mtm_range16 *seen)
 static void inverse_row_seen(int16_t *dst, const int16_t *low, const int16_t *high, size_t n, bool odd,
                              mtm_range16 *seen)
 {
-    if (n > 1) {
-        i16_inverse_any(dst, low, high, n, odd, seen);
-        return;
+    if (n == 1) {
+        i16_inverse_row(dst, low, high, 1, odd, 1);
+        range16(odd ? high : low, 1, seen);
+        range16(dst, 1, seen);
+    } else if (odd) {
+        i16_inverse_any(dst, low, high, n, true, seen);
+    } else {
+        i16_inverse_any(dst, low, high, n, false, seen);
     }
-    i16_inverse_row(dst, low, high, n, odd, 1);
-    range16(odd ? high : low, 1, seen);
-    range16(dst, 1, seen);
 }
 
 static void inverse_steps_seen(void *const *rows, size_t n, mtm_range16 *seen)
