@@ -258,8 +258,10 @@ mtm_status j2k_boxes_read(j2k_boxes *out, const j2k_input *in, j2k_arena *arena,
         MTM_TRY(status);
         if (b.type == BOX_FTYP)
             MTM_TRY(ftyp_read(out, &b, in, err));
-        if (b.type == BOX_JP2H && !header)
+        if (b.type == BOX_JP2H && !header) {
             MTM_TRY(jp2h_read(out, &b, in, arena, err));
+            out->header_offset = b.offset, out->header_bytes = b.end - b.offset;
+        }
         header |= b.type == BOX_JP2H;
         if (b.type == BOX_JP2C && !found)
             out->codestream_offset = b.data, out->codestream_bytes = b.end - b.data, found = true;

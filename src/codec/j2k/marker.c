@@ -64,14 +64,15 @@ void j2k_note(j2k_notes *n, const char *fmt, ...)
         n->n++;
 }
 
-bool j2k_input_has(const j2k_input *in, uint64_t offset, uint64_t size_bytes)
+uint64_t j2k_input_run(const j2k_input *in, uint64_t offset)
 {
     int64_t lo = 0, hi = in->n_present;
+    uint64_t end;
 
-    if (offset > in->size_bytes || size_bytes > in->size_bytes - offset)
-        return false;
-    if (!in->present || !size_bytes)
-        return true;
+    if (offset >= in->size_bytes)
+        return offset;
+    if (!in->present)
+        return in->size_bytes;
     while (hi - lo > 1) { /* the last range that begins at or before offset */
         const int64_t mid = (lo + hi) / 2;
 
@@ -80,9 +81,16 @@ bool j2k_input_has(const j2k_input *in, uint64_t offset, uint64_t size_bytes)
         else
             hi = mid;
     }
-    return lo < hi && in->present[lo].offset <= offset &&
-           offset - in->present[lo].offset <= in->present[lo].size_bytes &&
-           size_bytes <= in->present[lo].size_bytes - (offset - in->present[lo].offset);
+    if (lo >= hi || in->present[lo].offset > offset ||
+        offset - in->present[lo].offset >= in->present[lo].size_bytes)
+        return offset;
+    end = in->present[lo].offset + in->present[lo].size_bytes;
+    return end < in->size_bytes && end > offset ? end : in->size_bytes;
+}
+
+bool j2k_input_has(const j2k_input *in, uint64_t offset, uint64_t size_bytes)
+{
+    return !size_bytes ? offset <= in->size_bytes : j2k_input_run(in, offset) - offset >= size_bytes;
 }
 
 mtm_status j2k_segment_next(j2k_segment *out, const j2k_input *in, uint64_t *at, uint64_t end, mtm_error *err)

@@ -11,7 +11,8 @@ enum {
     /* Code-blocks with a state, wanted or not, before the input's length must account for them; as in geometry.c. */
     FREE_STATES = 1 << 22,
     STATES_PER_BYTE = 64,
-    SOP_BYTES = 6
+    SOP_BYTES = 6,
+    MOST_HEADER_GUESS = 4096 /* bytes asked for when a tile-part's header is not there */
 };
 
 /* What is wanted of one resolution of one component. */
@@ -57,6 +58,7 @@ typedef struct packet_reader {
     uint64_t states; /* code-blocks that have one */
     const char *wrong;
     uint64_t wrong_at;
+    j2k_range_sink *plan; /* only collect ranges; NULL: read */
 } packet_reader;
 
 /* ---- what is wanted ----------------------------------------------------------------------------------- */
@@ -135,24 +137,6 @@ static bool packet_wanted(const packet_reader *r, const j2k_packet_id *id)
 
 /* ---- tile-parts --------------------------------------------------------------------------------------- */
 
-/* Up to where the bytes from `at` on are present, at most `end`. */
-static uint64_t present_until(const j2k_input *in, uint64_t at, uint64_t end)
-{
-    uint64_t until = mtm_min_i64((int64_t)end, (int64_t)in->size_bytes);
-
-    if (at >= until)
-        return at;
-    if (!in->present)
-        return until;
-    for (int64_t i = 0; i < in->n_present; i++) {
-        const mtm_byte_range *const p = &in->present[i];
-
-        if (p->offset <= at && at - p->offset < p->size_bytes)
-            return p->size_bytes - (at - p->offset) < until - at ? p->offset + p->size_bytes : until;
-    }
-    return at;
-}
-
 static void part_enter(packet_reader *r, const j2k_tile_part *part)
 {
     r->part = part;
@@ -170,8 +154,11 @@ static bool part_ready(packet_reader *r)
         part_enter(r, r->part->next);
     if (!r->part || !r->part->data_offset)
         return false;
-    if (r->there <= r->at)
-        r->there = present_until(r->in, r->at, r->end);
+    if (r->there <= r->at) {
+        const uint64_t run = j2k_input_run(r->in, r->at);
+
+        r->there = run < r->end ? run : r->end;
+    }
     return true;
 }
 
@@ -451,6 +438,14 @@ static void complete_reduce(const packet_reader *r)
     }
 }
 
+static void packets_begin(packet_reader *r, const j2k_tile_part *first)
+{
+    part_enter(r, first);
+    r->packed = first && first->headers;
+    r->packed_at = first ? first->headers : NULL;
+    r->packed_end = r->packed ? r->packed_at + first->headers_bytes : NULL;
+}
+
 static mtm_status packets_walk(packet_reader *r, const j2k_want *want)
 {
     j2k_tile *const t = r->tile;
@@ -463,10 +458,7 @@ static mtm_status packets_walk(packet_reader *r, const j2k_want *want)
     if (!r->left)
         return MTM_OK;
     MTM_TRY(j2k_walk_new(&w, t, &r->s->header->size, r->arena, r->err));
-    part_enter(r, first);
-    r->packed = first && first->headers;
-    r->packed_at = first ? first->headers : NULL;
-    r->packed_end = r->packed ? r->packed_at + first->headers_bytes : NULL;
+    packets_begin(r, first);
     while (r->left && go_on && !(r->lengths_wrong && r->skipped) && j2k_walk_next(w, &id)) {
         if (!part_ready(r) && !(r->packed && r->packed_at < r->packed_end)) {
             ended = true;
@@ -497,6 +489,99 @@ static int64_t blocks_of(const j2k_tile *t)
                 n += b->blocks_wide * b->blocks_high;
             }
     return n;
+}
+
+/* ---- ranges instead of packets ------------------------------------------------------------------------ */
+
+static mtm_status range_add(const packet_reader *r, uint64_t offset, uint64_t end)
+{
+    return offset >= end || r->plan->add(r->plan->user, offset, end) ? MTM_OK : MTM_NOMEM(r->err);
+}
+
+/* All that is left of the tile from r->at on, since it cannot be told apart; more of the input's beginning would help. */
+static mtm_status rest_add(const packet_reader *r)
+{
+    const uint64_t size = r->in->size_bytes;
+    uint64_t need = r->s->need_bytes;
+
+    r->plan->exact = false;
+    if (r->part && !r->part->data_offset)
+        need = r->part->offset + MOST_HEADER_GUESS < r->part->end ? r->part->offset + MOST_HEADER_GUESS
+                                                                  : r->part->end;
+    else if (r->part)
+        need = r->end;
+    if (need > size && need > r->plan->need_bytes)
+        r->plan->need_bytes = need;
+    if (r->part && r->part->data_offset)
+        MTM_TRY(range_add(r, r->at, r->end));
+    for (const j2k_tile_part *p = !r->part               ? NULL
+                                  : r->part->data_offset ? r->part->next
+                                                         : r->part;
+         p; p = p->next)
+        MTM_TRY(range_add(r, p->offset, p->end));
+    return MTM_OK;
+}
+
+/* One packet's bytes: by its length, else by its header, which reading needs, too. */
+static mtm_status packet_plan(packet_reader *r, const j2k_packet_id *id, bool *go_on)
+{
+    const bool wanted = packet_wanted(r, id);
+    const uint64_t start = r->at, length = length_next(r);
+    outcome o = PACKET_READ;
+
+    r->use_lengths &= !r->lengths_wrong;
+    if (length)
+        r->at += length;
+    else if ((o = packet_read(r, id, false, 0)) == PACKET_FATAL)
+        return r->err->code;
+    if (o != PACKET_READ) {
+        *go_on = false;
+        r->at = start;
+        return rest_add(r);
+    }
+    if (wanted)
+        lane_of(r, id)->left--, r->left--;
+    if (!length && !r->packed)
+        r->plan->exact = false;
+    return wanted || (!length && !r->packed) ? range_add(r, start, r->at) : MTM_OK;
+}
+
+static mtm_status packets_plan(packet_reader *r, const j2k_want *want)
+{
+    const j2k_tile_part *const first = r->s->tiles[r->tile->index], *entered = NULL;
+    bool go_on = true;
+    j2k_packet_id id;
+    j2k_walk *w;
+
+    MTM_TRY(wants_make(r, want));
+    if (!r->left)
+        return MTM_OK;
+    MTM_TRY(j2k_walk_new(&w, r->tile, &r->s->header->size, r->arena, r->err));
+    packets_begin(r, first);
+    while (r->left && go_on && j2k_walk_next(w, &id)) {
+        const bool ready = part_ready(r);
+
+        for (const j2k_tile_part *p = entered ? entered->next : first; ready && entered != r->part;
+             p = p->next) {
+            MTM_TRY(range_add(r, p->offset, p->data_offset));
+            entered = p;
+        }
+        if (!ready && !(r->packed && r->packed_at < r->packed_end))
+            return rest_add(r);
+        MTM_TRY(packet_plan(r, &id, &go_on));
+    }
+    return MTM_OK;
+}
+
+mtm_status j2k_tile_ranges(j2k_tile *t, const j2k_stream *s, const j2k_want *want, j2k_range_sink *sink,
+                           j2k_arena *arena, mtm_error *err)
+{
+    mtm_error unused;
+    packet_reader r = {.tile = t, .s = s, .in = s->in, .arena = arena, .plan = sink, .use_lengths = true};
+
+    r.err = err ? err : &unused;
+    r.header.arena = arena;
+    return packets_plan(&r, want);
 }
 
 mtm_status j2k_tile_packets(j2k_tile *t, const j2k_stream *s, const j2k_want *want, j2k_counts *counts,

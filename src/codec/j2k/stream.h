@@ -21,6 +21,8 @@ typedef struct j2k_input {
     bool partial; /* missing or damaged packets are left out and counted; else they are MTM_E_CORRUPT */
 } j2k_input;
 
+/* Up to where bytes are present from `offset` on; `offset` itself: not even that one. */
+uint64_t j2k_input_run(const j2k_input *in, uint64_t offset);
 /* Whether the bytes [offset, offset + size_bytes) are inside the input and present. */
 bool j2k_input_has(const j2k_input *in, uint64_t offset, uint64_t size_bytes);
 
@@ -69,6 +71,7 @@ typedef struct j2k_channel { /* one channel that decoding gives */
 typedef struct j2k_boxes {
     j2k_container container;
     uint64_t codestream_offset, codestream_bytes; /* in the input */
+    uint64_t header_offset, header_bytes;         /* jp2h; 0: none */
     uint32_t enum_cs;   /* colr: J2K_CS_… or another number of table I.10; 0: not enumerated */
     const uint8_t *icc; /* restricted or any ICC profile; NULL: none */
     uint32_t icc_bytes;
@@ -161,8 +164,9 @@ mtm_status j2k_stream_open(j2k_stream *s, const j2k_input *in, const j2k_header 
                            j2k_arena *arena, j2k_notes *notes, mtm_error *err);
 
 /* Reads the headers of the tile's tile-parts; before j2k_tile_packets, from an arena that lives as long. *out: what holds for
- * the tile: the main header's params themselves when no tile-part header changes them, else a changed copy. Errors:
- * MTM_E_CORRUPT (unless in->partial, when the tile-part is left out), MTM_E_UNSUPPORTED. */
+ * the tile: the main header's params themselves when no tile-part header changes them, else a changed copy. A tile-part whose
+ * header is not there is left out (its packets are then missing). Errors: MTM_E_CORRUPT (in->partial: left out, too),
+ * MTM_E_UNSUPPORTED. */
 mtm_status j2k_tile_params(const j2k_params **out, const j2k_stream *s, int64_t index, j2k_arena *arena,
                            j2k_notes *notes, mtm_error *err);
 
@@ -181,6 +185,15 @@ typedef struct j2k_counts {
  * longer used, and need not be the layout's. Errors: MTM_E_CORRUPT with the offset unless in->partial. */
 mtm_status j2k_tile_packets(j2k_tile *t, const j2k_stream *s, const j2k_want *want, j2k_counts *counts,
                             j2k_arena *arena, j2k_notes *notes, mtm_error *err);
+/* Instead of reading: which bytes j2k_tile_packets would need of the tile. add: false: out of memory. */
+typedef struct j2k_range_sink {
+    bool (*add)(void *user, uint64_t offset, uint64_t end);
+    void *user;
+    bool exact;          /* in and out: as mtm_j2k_ranges */
+    uint64_t need_bytes; /* in and out: the largest of all tiles */
+} j2k_range_sink;
+mtm_status j2k_tile_ranges(j2k_tile *t, const j2k_stream *s, const j2k_want *want, j2k_range_sink *sink,
+                           j2k_arena *arena, mtm_error *err);
 /* Forgets what packets said, so that the same geometry can be read again: for a frame with the same header. */
 void j2k_tile_reset(j2k_tile *t);
 

@@ -529,9 +529,10 @@ mtm_status j2k_tile_params(const j2k_params **out, const j2k_stream *s, int64_t 
     t.reader = (j2k_params_reader){
         .size = &s->header->size, .tile = true, .orders_fresh = true, .arena = arena, .notes = notes};
     for (j2k_tile_part *p = first; p; p = p->next) {
+        const bool whole = p->end >= p->offset && j2k_input_has(s->in, p->offset, p->end - p->offset);
         const mtm_status status = tile_part_header(&t, p, err);
 
-        if (status == MTM_E_CORRUPT && s->in->partial)
+        if (status == MTM_E_CORRUPT && (s->in->partial || !whole))
             j2k_note(notes, "the header of a tile-part of tile %" PRId64 " is missing or damaged", index);
         else if (status != MTM_OK)
             return status;
