@@ -153,7 +153,9 @@ static inline void join3(char *dst, const __m256i x[3], const int8_t (*masks)[3]
         __m256i part[3];
 
         for (int c = 0; c < 3; c++) {
-            const __m256i from = k == 1 ? x[c] : _mm256_permute4x64_epi64(x[c], k ? 0xEE : 0x44);
+            const __m256i from = k == 1   ? x[c]
+                                 : k == 0 ? _mm256_permute4x64_epi64(x[c], 0x44)
+                                          : _mm256_permute4x64_epi64(x[c], 0xEE);
             part[c] = _mm256_shuffle_epi8(from, thirds(masks, k, c));
         }
         out[k] = any3(part[0], part[1], part[2]);
