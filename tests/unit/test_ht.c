@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include "base/rng.h"
+#include "ht_refine.h"
 #include "kernel/ht.h"
 
 enum { ROOM = 64 << 10 };
@@ -234,6 +235,67 @@ static void test_too_large(void **state)
     over_tiers(*state, too_large);
 }
 
+/* Cleanup at bit-plane 1, then `passes` − 1 refinement passes at bit-plane 0, into every type that they fit. */
+static void refined_block(fixture *f, int width, int height, int n_planes, int passes, uint8_t style)
+{
+    static const uint8_t types[] = {MTM_COEF_V2, MTM_COEF_I64, MTM_COEF_I32, MTM_COEF_F32, MTM_COEF_I16};
+    static int64_t v2[MTM_BLOCK_MAX_SAMPLES];
+    ht_refined r;
+
+    if (!ht_refine_encode(&r, v2, f->bytes + MTM_BLOCK_PAD, f->in, width, height, n_planes, passes, style))
+        return;
+    const int last = n_planes < 15 ? 5 : n_planes < 31 ? 4 : 2;
+    for (int k = 0; k < last; k++) {
+        mtm_block d = {.data = f->bytes + MTM_BLOCK_PAD,
+                       .segments = r.segments,
+                       .n_segments = passes > 1 ? 2 : 1,
+                       .n_passes = passes,
+                       .width = width,
+                       .height = height,
+                       .n_planes = r.zero_planes + 1,
+                       .plane = n_planes - 1 - r.zero_planes,
+                       .style = style,
+                       .type = types[k],
+                       .step = 2,
+                       .dst = f->dst,
+                       .stride = width};
+
+        memset(f->dst, 0xA5, sizeof f->dst);
+        f->kernels.decode(&d, 1, f->scratch);
+        assert_int_equal(d.status, MTM_BLOCK_OK);
+        for (int i = 0; i < width * height; i++) {
+            const int64_t magnitude = v2[i] < 0 ? -v2[i] : v2[i],
+                          whole = v2[i] < 0 ? -(magnitude >> 1) : magnitude >> 1;
+            const int64_t expected = types[k] == MTM_COEF_V2    ? v2[i]
+                                     : types[k] == MTM_COEF_F32 ? (int64_t)(float)v2[i]
+                                                                : whole;
+
+            if (get(f->dst, types[k], i) != expected)
+                fail_msg("%d × %d, %d planes, %d passes, style %d, type %d: coefficient %d is %lld, not %lld",
+                         width, height, n_planes, passes, style, types[k], i,
+                         (long long)get(f->dst, types[k], i), (long long)expected);
+        }
+    }
+}
+
+static void refined(fixture *f)
+{
+    for (int i = 0; i < 400; i++) {
+        const int wide = 1 + (int)mtm_rng_below(&f->rng, i % 4 ? 64 : 1024);
+        const int high = 1 + (int)mtm_rng_below(&f->rng, i % 4 ? 64 : 4);
+        const int planes = 2 + (int)mtm_rng_below(&f->rng, i % 3 ? 13 : 36);
+
+        draw(f, wide * high, i % 5 ? 2 + (int)mtm_rng_below(&f->rng, (uint64_t)planes - 1) : 2, i % 3 * 10);
+        refined_block(f, i % 8 ? wide : high, i % 8 ? high : wide, planes, 1 + i % 3,
+                      i % 7 ? MTM_BLOCK_HT : MTM_BLOCK_HT | MTM_BLOCK_CAUSAL);
+    }
+}
+
+static void test_refined(void **state)
+{
+    over_tiers(*state, refined);
+}
+
 static int set_up(void **state)
 {
     return (*state = aligned_alloc(64, (sizeof(fixture) + 63) & ~(size_t)63)) ? 0 : -1;
@@ -248,8 +310,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sizes), cmocka_unit_test(test_depths),    cmocka_unit_test(test_single),
-        cmocka_unit_test(test_zeros), cmocka_unit_test(test_quantiser), cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_depths), cmocka_unit_test(test_single),
+        cmocka_unit_test(test_refined),   cmocka_unit_test(test_zeros),  cmocka_unit_test(test_quantiser),
+        cmocka_unit_test(test_too_large),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
