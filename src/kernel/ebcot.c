@@ -41,4 +41,9 @@ uint32_t mtm_ebcot_encode_bound(int32_t width, int32_t height, int32_t n_planes)
 void mtm_ebcot_kernels_init(mtm_ebcot_kernels *k, unsigned cpu)
 {
     *k = (mtm_ebcot_kernels){.decode = mtm_ebcot_decode_c, .encode = mtm_ebcot_encode_c};
+#if defined(__x86_64__)
+    if (!(cpu & MTM_CPU_AVX2))
+        return;
+    k->decode = mtm_ebcot_decode_avx2;
+#endif
 }

@@ -5,35 +5,29 @@
 #include "ebcot_model.h"
 #include "mq.h"
 
-/* Bits of a raw segment, most significant first; after 0xFF a byte has seven (D.6). Past the end they are 1s. */
-typedef struct raw_reader {
-    const uint8_t *at, *end;
-    uint32_t byte;
-    int32_t left; /* bits of byte still to come */
-} raw_reader;
+typedef struct decode_scratch {
+    int64_t v2[MTM_BLOCK_MAX_SAMPLES];
+    uint8_t map[EBCOT_MAP_BYTES];
+    uint8_t plain[EBCOT_PLAIN_BYTES + MTM_MQ_PLAIN_PAD];
+} decode_scratch;
+
+_Static_assert(sizeof(decode_scratch) <= MTM_EBCOT_SCRATCH_BYTES, "the decoder's scratch");
 
 typedef struct decoder {
     ebcot_map map;
     mtm_mq_decoder mq;
-    raw_reader bits;
-    bool raw; /* this segment */
+    bool raw; /* this segment is bits without the MQ coder, read at mq.at */
     uint8_t contexts[EBCOT_CONTEXTS];
-    int64_t *v2; /* [height, width] magnitudes as MTM_COEF_V2 */
+    int64_t *v2;    /* [height, width] magnitudes as MTM_COEF_V2 */
+    uint8_t *plain; /* the segment's bits */
     int32_t plane;
 } decoder;
 
-static unsigned raw_bit(raw_reader *r)
-{
-    if (r->left == 0) {
-        r->left = r->byte == 0xFF ? 7 : 8;
-        r->byte = r->at < r->end ? *r->at++ : 0xFF;
-    }
-    return r->byte >> --r->left & 1;
-}
-
 static unsigned decide(decoder *d, unsigned context)
 {
-    return d->raw ? raw_bit(&d->bits) : mtm_mq_decode(&d->mq, d->contexts + context);
+    if (d->raw)
+        return mtm_mq_plain_bit(d->mq.plain, d->mq.at++, d->mq.n);
+    return mtm_mq_decode(&d->mq, d->contexts + context);
 }
 
 /* D.3.2; raw signs are not predicted (D.6). The magnitude becomes the middle of [1, 2)·2^plane. */
@@ -120,35 +114,41 @@ static bool segmentation_symbol(decoder *d)
     return symbol == 0xA;
 }
 
+/* One codeword segment, from pass number `pass` to before `end`. */
+static bool decode_segment(decoder *d, const mtm_block *b, const uint8_t *data, uint32_t size, int32_t pass,
+                           int32_t end)
+{
+    const bool complete = mtm_ebcot_segment_ends(b->style, end - 1);
+
+    d->raw = ebcot_pass_raw(b->style, pass);
+    mtm_mq_decode_begin(&d->mq, d->plain, mtm_mq_unstuff(d->plain, EBCOT_PLAIN_BYTES, data, size, d->raw));
+    if (d->raw)
+        d->mq.at = 0;
+    for (; pass < end; pass++) {
+        const int kind = ebcot_pass_kind(pass);
+
+        d->plane = ebcot_pass_plane(b->n_planes, pass);
+        decode_pass(d, kind);
+        if (kind == EBCOT_CLEANUP && b->style & MTM_BLOCK_SEGSYM && !segmentation_symbol(d))
+            return false;
+        if (b->style & MTM_BLOCK_RESET)
+            ebcot_contexts_reset(d->contexts);
+    }
+    return !(b->style & MTM_BLOCK_PREDICTABLE && complete && !d->raw && mtm_mq_bits_left(d->mq.at, d->mq.n));
+}
+
 static bool decode_passes(decoder *d, const mtm_block *b)
 {
     const uint8_t *data = b->data;
     int32_t pass = 0;
 
     ebcot_contexts_reset(d->contexts);
-    for (int32_t i = 0; i < b->n_segments; data += b->segments[i].size_bytes, i++) {
-        const int32_t end = pass + b->segments[i].n_passes;
+    for (int32_t i = 0; i < b->n_segments; i++) {
+        const mtm_segment *const s = b->segments + i;
 
-        if (pass == end)
-            continue;
-        d->raw = ebcot_pass_raw(b->style, pass);
-        if (d->raw)
-            d->bits = (raw_reader){.at = data, .end = data + b->segments[i].size_bytes};
-        else
-            mtm_mq_decode_begin(&d->mq, data, b->segments[i].size_bytes);
-        for (; pass < end; pass++) {
-            const int kind = ebcot_pass_kind(pass);
-
-            d->plane = ebcot_pass_plane(b->n_planes, pass);
-            decode_pass(d, kind);
-            if (kind == EBCOT_CLEANUP && b->style & MTM_BLOCK_SEGSYM && !segmentation_symbol(d))
-                return false;
-            if (b->style & MTM_BLOCK_RESET)
-                ebcot_contexts_reset(d->contexts);
-        }
-        if (b->style & MTM_BLOCK_PREDICTABLE && !d->raw && mtm_ebcot_segment_ends(b->style, pass - 1) &&
-            mtm_mq_bytes_left(&d->mq))
+        if (s->n_passes && !decode_segment(d, b, data, s->size_bytes, pass, pass + s->n_passes))
             return false;
+        data += s->size_bytes, pass += s->n_passes;
     }
     return true;
 }
@@ -176,13 +176,12 @@ static mtm_block_status store_row(const mtm_block *b, int32_t y, const int64_t *
     return status;
 }
 
-static mtm_block_status decode_block(mtm_block *b, void *scratch)
+static mtm_block_status decode_block(mtm_block *b, decode_scratch *scratch)
 {
-    decoder d = {.v2 = scratch};
+    decoder d = {.v2 = scratch->v2, .plain = scratch->plain};
     mtm_block_status status = MTM_BLOCK_OK;
 
-    ebcot_map_begin(&d.map, (uint8_t *)scratch + MTM_BLOCK_MAX_SAMPLES * sizeof *d.v2, b->width, b->height,
-                    b->style, b->band);
+    ebcot_map_begin(&d.map, scratch->map, b->width, b->height, b->style, b->band);
     memset(d.v2, 0, (size_t)b->width * (size_t)b->height * sizeof *d.v2);
     if (!mtm_ebcot_segments_valid(b) || !decode_passes(&d, b))
         status = MTM_BLOCK_CORRUPT;

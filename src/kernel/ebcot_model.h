@@ -19,6 +19,9 @@ enum { EBCOT_PROPAGATION = 0, EBCOT_REFINEMENT = 1, EBCOT_CLEANUP = 2 };
 
 enum { EBCOT_STRIPE = 4, EBCOT_MAP_BYTES = 6 * (MTM_BLOCK_MAX_SIDE + 2) };
 
+/* More than mtm_ebcot_encode_bound of any block: bytes of one segment that decoders look at. */
+enum { EBCOT_PLAIN_BYTES = 48 << 10 };
+
 typedef struct mtm_ebcot_sign_context {
     uint8_t context, flip;
 } mtm_ebcot_sign_context;

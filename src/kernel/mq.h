@@ -18,76 +18,62 @@ typedef struct mtm_mq_state {
 
 extern const mtm_mq_state mtm_mq_states[MTM_MQ_STATES];
 
-/* Reads one codeword segment. Past its end, and from a marker on, it is fed 1s (C.3.4). */
-typedef struct mtm_mq_decoder {
-    const uint8_t *at, *end; /* at: the byte that C took last (BP), perhaps beyond the end */
-    uint32_t a, c;
-    int32_t ct; /* shifts until the next byte */
+/* A segment's bits without what was stuffed in: after 0xFF a byte has seven bits of its own, and its eighth is a carry
+ * into those before (MQ; C.3.4), or nothing (raw, D.6). A marker, 0xFF and more than 0x8F, ends it like its last byte:
+ * from there on a decoder is fed 1s. Writes whole bytes, filled up with 1s, and reads of src all but what is past room.
+ * Returns the number of bits; bytes up to MTM_MQ_PLAIN_PAD after them are scribbled on. */
+enum { MTM_MQ_PLAIN_PAD = 16 };
+uint32_t mtm_mq_unstuff(uint8_t *plain, size_t room, const uint8_t *src, size_t size_bytes, bool raw);
 
+typedef struct mtm_mq_decoder {
+    const uint8_t *plain;
+    uint32_t at, n; /* bits */
+    uint32_t a, c;  /* c: what figure C.15 calls Chigh */
 } mtm_mq_decoder;
 
-static inline uint32_t mtm_mq_byte(const mtm_mq_decoder *q, ptrdiff_t ahead)
+static inline uint32_t mtm_mq_plain_bit(const uint8_t *plain, uint32_t at, uint32_t n)
 {
-    return ahead < q->end - q->at ? q->at[ahead] : 0xFF;
+    return at < n ? plain[at / 8] >> (7 - at % 8) & 1 : 1;
 }
 
-/* BYTEIN, figure C.19. */
-static inline void mtm_mq_byte_in(mtm_mq_decoder *q)
+/* INITDEC, figure C.20: fifteen bits. */
+static inline void mtm_mq_decode_begin(mtm_mq_decoder *q, const uint8_t *plain, uint32_t n)
 {
-    const uint32_t next = mtm_mq_byte(q, 1);
-
-    if (mtm_mq_byte(q, 0) != 0xFF) {
-        q->at++;
-        q->c += next << 8, q->ct = 8;
-    } else if (next <= 0x8F) {
-        q->at++;
-        q->c += next << 9, q->ct = 7;
-    } else {
-        q->c += 0xFF00, q->ct = 8;
-    }
-}
-
-/* INITDEC, figure C.20. */
-static inline void mtm_mq_decode_begin(mtm_mq_decoder *q, const uint8_t *data, size_t size_bytes)
-{
-    *q = (mtm_mq_decoder){.at = data, .end = data + size_bytes};
-    q->c = mtm_mq_byte(q, 0) << 16;
-    mtm_mq_byte_in(q);
-    q->c <<= 7, q->ct -= 7;
-    q->a = 0x8000;
+    *q = (mtm_mq_decoder){.plain = plain, .n = n, .a = 0x8000};
+    while (q->at < 15)
+        q->c = q->c << 1 | mtm_mq_plain_bit(plain, q->at++, n);
 }
 
 /* DECODE, figures C.15 … C.18. *state is the context's; returns the decision. */
 static inline unsigned mtm_mq_decode(mtm_mq_decoder *q, uint8_t *state)
 {
     const mtm_mq_state s = mtm_mq_states[*state];
-    unsigned less; /* the less probable symbol */
+    const unsigned mps = *state & 1;
+    bool less; /* the less probable symbol */
 
     q->a -= s.qe;
-    if (q->c >> 16 >= s.qe) {
-        q->c -= (uint32_t)s.qe << 16;
+    if (q->c >= s.qe) {
+        q->c -= s.qe;
         if (q->a & 0x8000)
-            return *state & 1;
+            return mps;
         less = q->a < s.qe;
     } else {
         less = q->a >= s.qe;
         q->a = s.qe;
     }
-    const unsigned d = (*state & 1) ^ less;
     *state = less ? s.next_lps : s.next_mps;
     do { /* RENORMD */
-        if (q->ct == 0)
-            mtm_mq_byte_in(q);
-        q->a <<= 1, q->c <<= 1, q->ct--;
+        q->a <<= 1;
+        q->c = q->c << 1 | mtm_mq_plain_bit(q->plain, q->at++, q->n);
     } while (!(q->a & 0x8000));
-    return d;
+    return mps ^ less;
 }
 
-/* Whether the encoder wrote more than these decisions take: they are all decoded, and the registers hold two bytes more
- * than they need. */
-static inline bool mtm_mq_bytes_left(const mtm_mq_decoder *q)
+/* Whether `taken` of n bits are too few for a segment that ended predictably: its encoder writes no more than its
+ * registers hold. */
+static inline bool mtm_mq_bits_left(uint32_t taken, uint32_t n)
 {
-    return q->end - q->at > 2;
+    return n > taken + 24;
 }
 
 /* Writes codeword segments. `at` is the byte that a carry may still reach (B of figure C.8); before the first byte of a
