@@ -18,7 +18,10 @@ struct j2k_analysis {
     mtm_coef type;
     const mtm_wavelet_kernels *k;
     j2k_analysis_sink sink;
-    int64_t y;     /* row of resolution 0 that comes next */
+    int64_t y;  /* row of resolution 0 that comes next */
+    void *base; /* and where it goes */
+    int16_t offset;
+    bool exact;    /* taking the offset out has not left int16 */
     level *levels; /* [levels + 1], by resolution; [0] has no lifting */
     void *nothing; /* where samples go that are none: kernels may write behind the end of an empty row */
 };
@@ -32,6 +35,7 @@ mtm_status j2k_analysis_new(j2k_analysis **out, const j2k_tile_component *tc, mt
     if (!a || !(a->levels = j2k_arena_take_zero(arena, (size_t)tc->levels + 1, sizeof *a->levels)) ||
         !(a->nothing = j2k_arena_take(arena, 64)))
         return MTM_NOMEM(err);
+    a->exact = true;
     a->tc = tc, a->type = type, a->k = k, a->sink = sink;
     a->y = tc->resolutions[0].full.y0;
     for (int32_t r = 1; r <= tc->levels; r++) {
@@ -48,12 +52,37 @@ mtm_status j2k_analysis_new(j2k_analysis **out, const j2k_tile_component *tc, mt
     return MTM_OK;
 }
 
+void j2k_analysis_offset(j2k_analysis *a, int16_t offset)
+{
+    a->offset = offset;
+}
+
+bool j2k_analysis_exact(const j2k_analysis *a)
+{
+    return a->exact;
+}
+
 /* Where the next row of resolution r goes. */
 static void *next_row(j2k_analysis *a, int32_t r)
 {
     const j2k_lifting *const l = &a->levels[r].lift;
 
-    return r ? j2k_lifting_row(l, l->arrived) : a->sink.place(a->sink.user, 0, 0, a->y);
+    return r ? j2k_lifting_row(l, l->arrived) : (a->base = a->sink.place(a->sink.user, 0, 0, a->y));
+}
+
+static void take_offset_out(j2k_analysis *a)
+{
+    const j2k_rect *const full = &a->tc->resolutions[0].full;
+    int16_t *const row = a->base;
+    bool wide = false;
+
+    for (int64_t i = 0; i < full->x1 - full->x0; i++) {
+        const int32_t v = row[i] - a->offset;
+
+        wide |= v != (int16_t)v;
+        row[i] = (int16_t)v;
+    }
+    a->exact &= !wide;
 }
 
 static mtm_status band_done(j2k_analysis *a, int32_t r, int32_t band, int64_t v, mtm_error *err)
@@ -89,6 +118,8 @@ static mtm_status row_arrived(j2k_analysis *a, int32_t r, mtm_error *err)
 {
     level *const l = &a->levels[r];
 
+    if (r == 0 && a->offset)
+        take_offset_out(a);
     if (r == 0)
         return band_done(a, 0, 0, a->y++, err);
     j2k_lifting_arrive(&l->lift);
