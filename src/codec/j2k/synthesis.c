@@ -81,20 +81,22 @@ void j2k_synthesis_offset(j2k_synthesis *s, int16_t offset)
 static const void *band_row(j2k_synthesis *s, int32_t r, int32_t band, int64_t v, int64_t x0, size_t n)
 {
     const j2k_band *const b = &s->levels[r].r->bands[band];
+    const size_t size = r == 0 && s->offset ? sizeof(int32_t) : s->coef_bytes;
     const char *const row = n ? s->source.row(s->source.user, r, band, v) : (const char *)s;
 
-    return row && n ? row + (size_t)(x0 - b->win.x0) * s->coef_bytes : row;
+    return row && n ? row + (size_t)(x0 - b->win.x0) * size : row;
 }
 
 /* Row y of resolution 0. */
 static const void *base_row(j2k_synthesis *s, int64_t y, int64_t x0, size_t n)
 {
-    const int16_t *const row = band_row(s, 0, 0, y, x0, n);
+    const void *const row = band_row(s, 0, 0, y, x0, n);
+    const int32_t *const wide = row;
 
     if (!row || !s->offset)
         return row;
     for (size_t i = 0; i < n; i++)
-        s->shifted[i] = (int16_t)mtm_clamp_i64(row[i] + s->offset, INT16_MIN, INT16_MAX);
+        s->shifted[i] = (int16_t)mtm_clamp_i64((int64_t)wide[i] + s->offset, INT16_MIN, INT16_MAX);
     s->k->range16(s->shifted, n, &s->seen);
     return s->shifted;
 }
