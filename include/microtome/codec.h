@@ -181,12 +181,12 @@ typedef struct mtm_encode_params {
     uint32_t struct_size; /* sizeof(mtm_encode_params) */
     const char *codec;    /* "htj2k" (default), "j2k" */
     bool lossy;           /* 9/7 and quantisation; else 5/3, lossless */
-    double quality;       /* lossy: 1 … 100, as JPEG's; 0: not given */
+    double quality;       /* lossy: 1 … 100, as JPEG's, of the nominal range (bits); 0: not given */
     double step; /* lossy: base quantiser step, as a fraction of the nominal range; 0: not given (1/256 when
                              * nothing is) */
     double rate; /* "j2k": most bits per pixel, by truncating passes; 0: not limited */
     int32_t layers;          /* "j2k": quality layers; 0: 1 */
-    int32_t levels;          /* decompositions 0 … 32; −1: the shorter side of the base becomes ≤ 64 */
+    int32_t levels;          /* decompositions 0 … 32; −1: the shorter side of the base is ≤ 64; at least 5, while it is ≥ 8 */
     int32_t block[2];        /* height, width: powers of two, 4 … 1024, product ≤ 4096; 0: 64 */
     const char *progression; /* NULL: "RPCL" */
     const int32_t (
