@@ -43,15 +43,18 @@ def vlc_entry(w):
         context = (bit(rho, 2) | bit(rho, 3)) << 1
     several = rho.bit_count() > 1
     info = rho | w["e_k"] << 4 | w["e_1"] << 8 | several << 12
-    return w["length"] | w["u_off"] << 8 | context << 9 | info << 16
+    return w["length"] | w["u_off"] << 7 | context << 9 | (w["c_q"] == 0) << 12 | info << 19
 
 
 def vlc_decode():
-    """[table][context; 8: no codeword][the next 7 bits]"""
-    tables = [[[0] * 128 for _ in range(9)] for _ in range(2)]
+    """[table][MEL symbol << 3 | context][the next 7 bits]"""
+    tables = [[[0] * 128 for _ in range(16)] for _ in range(2)]
     for w in codewords():
         for rest in range(0, 128, 1 << w["length"]):
-            tables[w["table"]][w["c_q"]][w["codeword"] | rest] = vlc_entry(w)
+            for row in {w["c_q"] or 8, w["c_q"] | 8}:
+                tables[w["table"]][row][w["codeword"] | rest] = vlc_entry(w)
+    for table in tables:
+        table[0] = [1 << 12] * 128  # nothing but a MEL symbol was read
     return tables
 
 
@@ -138,7 +141,7 @@ def lines(values, width, per_line):
 
 def text():
     out = [HEAD]
-    out.append("const uint32_t mtm_ht_vlc_decode[2][9][128] = {{{\n")
+    out.append("const uint32_t mtm_ht_vlc_decode[2][16][128] = {{{\n")
     tables = ["}, {\n".join("".join(lines(context, 8, 8)) for context in t) for t in vlc_decode()]
     out.append("}}, {{\n".join(tables) + "}}};\n\n")
     out.append("const uint32_t mtm_ht_u_decode[6][256] = {{\n")

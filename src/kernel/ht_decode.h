@@ -10,6 +10,7 @@ void mtm_ht_decode_c(mtm_block *blocks, int32_t n, void *scratch);
 
 #if defined(__x86_64__)
 void mtm_ht_decode_avx512(mtm_block *blocks, int32_t n, void *scratch);
+void mtm_ht_decode_vbmi2(mtm_block *blocks, int32_t n, void *scratch);
 #endif
 
 /* What decoding one block plainly needs of the scratch. */

@@ -8,20 +8,22 @@
 
 /* Samples of a quad, and the bits of rho, e_k and e_1: 0 upper left, 1 lower left, 2 upper right, 3 lower right. */
 
-/* A quad by its CxtVLC codeword: [0: first quad row, 1: the others][context c_q][next 7 bits]. Context 8 is the quad
- * without a codeword, where the MEL symbol was 0. Fields of an entry: */
+/* A quad by its CxtVLC codeword: [0: first quad row, 1: the others][MEL symbol << 3 | context c_q][next 7 bits]. The
+ * symbol matters in context 0 only: there 0 means that the quad has no codeword. Fields of an entry: */
 enum {
     MTM_HT_VLC_LENGTH = 0x3F,  /* bits of the codeword */
-    MTM_HT_VLC_U_OFF = 1 << 8, /* the quad has a u */
-    MTM_HT_VLC_CONTEXT = 7
-        << 9, /* its part in the context of the quad to its right, in bytes of a row of entries */
-    MTM_HT_VLC_INFO_SHIFT = 16,   /* from here: */
+    MTM_HT_VLC_U_OFF = 1 << 7, /* the quad has a u */
+    MTM_HT_VLC_CONTEXT_SHIFT =
+        9, /* its part in the context of the quad to its right; in place, bytes of a row here */
+    MTM_HT_VLC_CONTEXT = 7 << 9,
+    MTM_HT_VLC_MEL_SHIFT = 12,    /* MEL symbols that were read, 0 or 1, in 6 bits */
+    MTM_HT_VLC_INFO_SHIFT = 19,   /* from here: */
     MTM_HT_INFO_RHO = 0xF,        /* significance */
     MTM_HT_INFO_E_K_SHIFT = 4,    /* whose exponent is known to reach the bound or not, */
     MTM_HT_INFO_E_1_SHIFT = 8,    /* and whose does */
     MTM_HT_INFO_SEVERAL = 1 << 12 /* more than one sample is significant */
 };
-extern const uint32_t mtm_ht_vlc_decode[2][9][128];
+extern const uint32_t mtm_ht_vlc_decode[2][16][128];
 
 /* u of a pair of quads: [mode][next 8 bits]. Fields of an entry: */
 enum {

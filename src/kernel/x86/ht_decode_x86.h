@@ -8,6 +8,7 @@
 #define MTM_KERNEL_HT_DECODE_X86_H
 
 #include <immintrin.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "kernel/ht_decode.h"
@@ -24,11 +25,21 @@ enum {
     HT_PAD = 128
 };
 
+/* The MEL stream, T.814 7.1.3 and 7.3.3. */
+typedef struct ht_mel {
+    const uint8_t *at, *end;
+    uint64_t window; /* bits from the highest down */
+    int32_t bits;    /* of window */
+    uint32_t last, k;
+    int64_t made; /* symbols */
+} ht_mel;
+
 /* One block in lockstep. */
 typedef struct ht_lane {
     mtm_block *block;
-    int64_t vlc_bits;                                  /* that there are */
-    int64_t vlc_at, mel_at;                            /* positions in bits */
+    int64_t vlc_bits;       /* that there are */
+    int64_t vlc_at, mel_at; /* positions in bits */
+    ht_mel mel_reader;
     uint32_t pcup;                                     /* bytes of MagSgn */
     uint8_t vlc[HT_VLC_BYTES], mel[HT_MEL_BYTES];      /* mel: symbols, one bit each */
     uint32_t quads[16 + HT_ENTRIES], us[HT_MAX_PAIRS]; /* results: [row][quad], from [16]; [row][pair] */
@@ -37,8 +48,10 @@ typedef struct ht_lane {
 
 typedef struct ht_work {
     ht_lane lanes[HT_LANES];
-    uint8_t magsgn[HT_MAGSGN_BYTES + HT_PAD];
-    uint16_t below[2][HT_PAD / 2 + MTM_BLOCK_MAX_SIDE + HT_PAD / 2]; /* of the row above, by column */
+    uint8_t magsgn[HT_LANES][HT_MAGSGN_BYTES + HT_PAD];
+    int64_t magsgn_bits[HT_LANES]; /* that there are, without the ones after them; −1: corrupt */
+    uint16_t below[HT_LANES][2]
+                  [HT_PAD / 2 + MTM_BLOCK_MAX_SIDE + HT_PAD / 2]; /* of the rows of quads, by column */
     _Alignas(64) uint8_t reference[MTM_HT_REFERENCE_BYTES];
 } ht_work;
 
@@ -196,41 +209,43 @@ static inline int64_t ht_unstuff_backward(uint8_t *out, const uint8_t *d, const 
     return 8 * (f.at - out) + f.used;
 }
 
-/* MEL, T.814 7.1.3 and 7.3.3: at least n symbols, one bit each. The bytes end in ones. */
-static inline void ht_expand_mel(uint8_t *out, const uint8_t *d, const uint8_t *end, int64_t n)
+/* At least 12 bits into an ht_mel's window; the byte before the last one ends in ones, and ones follow. */
+static inline void ht_mel_fill(ht_mel *m)
 {
-    uint64_t window = 0; /* bits from the highest down */
-    uint32_t last = 0, k = 0;
-    int32_t bits = 0;
-    int64_t at = 0;
+    while (m->bits <= 56 - 8) {
+        const uint32_t size = m->last == 0xFF ? 7 : 8;
 
-    memset(out, 0, (size_t)(n >> 3) + 16);
-    while (at < n) {
-        while (bits <= 48) {
-            const uint32_t size = last == 0xFF ? 7 : 8;
-
-            last = d < end - 2 ? *d : d == end - 2 ? *d | 0x0Fu : 0xFFu;
-            d += d < end;
-            window |= (uint64_t)(last & (0xFFu >> (8 - size))) << (64 - bits - (int32_t)size);
-            bits += (int32_t)size;
-        }
-        const uint32_t exponent = mtm_ht_mel_exponent[k];
-
-        if (window >> 63) {
-            at += 1 << exponent, k += k < 12;
-            window <<= 1, bits--;
-        } else {
-            at += (int64_t)(window << 1 >> 1 >> (63 - exponent));
-            k -= k > 0;
-            window <<= exponent + 1, bits -= (int32_t)exponent + 1;
-            out[at >> 3] |= (uint8_t)(1u << (at & 7));
-            at++;
-        }
+        m->last = m->at < m->end - 2 ? *m->at : m->at == m->end - 2 ? *m->at | 0x0Fu : 0xFFu;
+        m->at += m->at < m->end;
+        m->window |= (uint64_t)(m->last & (0xFFu >> (8 - size))) << (64 - m->bits - (int32_t)size);
+        m->bits += (int32_t)size;
     }
 }
 
+/* Makes symbols, one bit each, until there are n. Where MEL ends and VLC begins is not known, so that it is made no
+ * sooner than needed. */
+static inline void ht_mel_make(uint8_t *out, ht_mel *mel, int64_t n)
+{
+    ht_mel m = *mel;
+
+    while (m.made < n) {
+        if (m.bits < 16)
+            ht_mel_fill(&m);
+        const uint32_t exponent = mtm_ht_mel_exponent[m.k], full = m.window >> 63;
+        const uint32_t part = (uint32_t)(m.window << 1 >> 1 >> (63 - exponent)),
+                       size = full ? 1 : exponent + 1;
+
+        m.made += full ? 1u << exponent : part;
+        out[m.made >> 3] |= (uint8_t)((full ^ 1) << (m.made & 7));
+        m.made += full ^ 1;
+        m.k = full ? m.k + (m.k < 12) : m.k - (m.k > 0);
+        m.window <<= size, m.bits -= (int32_t)size;
+    }
+    *mel = m;
+}
+
 /* Bits from position `at`: at least 57. */
-static inline uint64_t ht_peek(const uint8_t *flat, int64_t at)
+static inline uint64_t ht_peek(const uint8_t *flat, uint64_t at)
 {
     uint64_t w;
 
@@ -242,7 +257,7 @@ static inline uint64_t ht_peek(const uint8_t *flat, int64_t at)
 static inline bool ht_lane_open(ht_lane *l, mtm_block *b)
 {
     const uint32_t lcup = b->segments[0].size_bytes;
-    const int32_t wide = (b->width + 1) / 2, high = (b->height + 1) / 2;
+    const int32_t wide = (b->width + 1) / 2;
     const uint8_t *const d = b->data;
 
     l->block = b;
@@ -257,7 +272,8 @@ static inline bool ht_lane_open(ht_lane *l, mtm_block *b)
 
     l->vlc_bits = ht_unstuff_backward(l->vlc, d + l->pcup, d + lcup - 2, d[lcup - 2] | 0xFu,
                                       first & ((1u << n_first) - 1), n_first);
-    ht_expand_mel(l->mel, d + l->pcup, d + lcup, (int64_t)wide * high + wide / 2);
+    memset(l->mel, 0, sizeof l->mel);
+    l->mel_reader = (ht_mel){.at = d + l->pcup, .end = d + lcup};
     l->vlc_at = l->mel_at = 0;
     memset(l->above, 0, sizeof *l->above * (size_t)(wide + 2));
     l->quads[15] = 0;
@@ -298,77 +314,90 @@ static uint32_t ht_u_long(uint64_t w, uint32_t mode)
     return used | u[0] << MTM_HT_U_FIRST_SHIFT | u[1] << MTM_HT_U_SECOND_SHIFT;
 }
 
-/* One block's step 1 inside a row. */
-typedef struct ht_step {
-    uint64_t
-        mel; /* the next symbol is bit 12: a byte offset of context 8, which has no codeword; bit 63 counts */
-    uint32_t left; /* the entry of the quad before */
-} ht_step;
+enum { HT_MEL_NEXT = 8 << MTM_HT_VLC_CONTEXT_SHIFT };
 
-enum { HT_MEL_SHIFT = 12 };
+/* Where a pair of quads is in the lanes: one register for each array of all of them. */
+typedef struct ht_cursor {
+    uint8_t *base, *quads, *us, *above; /* of the first lane */
+} ht_cursor;
 
-static inline __attribute__((always_inline)) uint32_t ht_quad(ht_step *s, uint64_t *w, uint32_t above,
-                                                              const uint32_t (*table)[128])
+static inline uint32_t ht_load(const uint8_t *p)
 {
-    uint32_t context = (s->left & MTM_HT_VLC_CONTEXT) | above;
-    const bool none = context == 0;
+    uint32_t x;
 
-    context = none ? (uint32_t)~s->mel & 1u << HT_MEL_SHIFT : context;
-    s->mel >>= none;
-    uint32_t entry;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
 
-    memcpy(&entry, (const uint8_t *)table + context + 4 * (*w & 0x7F), sizeof entry);
+/* One quad after the entry `left`: its entry. mel: the next symbol is bit 12, where the table wants it. */
+static inline __attribute__((always_inline)) uint32_t ht_quad(uint64_t *mel, uint64_t *w, uint32_t left,
+                                                              const uint8_t *above, const uint8_t *table)
+{
+    const uint32_t context = (left & MTM_HT_VLC_CONTEXT) | ht_load(above) | (*mel & HT_MEL_NEXT);
+    const uint32_t entry = ht_load(table + 4 * (*w & 0x7F) + context);
+
     *w >>= entry & MTM_HT_VLC_LENGTH;
-    s->left = entry;
+    *mel >>= entry >> MTM_HT_VLC_MEL_SHIFT & 0x3F;
     return entry;
 }
 
 /* A pair of quads, or the last single one. */
-static inline __attribute__((always_inline)) void ht_pair(ht_lane *l, ht_step *s, const uint32_t *above,
-                                                          uint32_t *quads, uint32_t *us, bool first_row,
+static inline __attribute__((always_inline)) void ht_pair(uint64_t *at, uint64_t *mel, uint32_t *left,
+                                                          const ht_cursor *c, size_t lane, bool first_row,
                                                           bool single)
 {
-    const uint32_t (*const table)[128] = mtm_ht_vlc_decode[!first_row];
-    uint64_t w = ht_peek(l->vlc, l->vlc_at);
-    const uint32_t first = ht_quad(s, &w, above[0], table);
-    const uint32_t second = single ? 0 : ht_quad(s, &w, above[1], table);
+    const uint8_t *const table = (const uint8_t *)mtm_ht_vlc_decode[!first_row];
+    uint64_t w = ht_peek(c->base + lane + offsetof(ht_lane, vlc), *at);
+    const uint32_t first = ht_quad(mel, &w, *left, c->above + lane, table);
+    const uint32_t second = single ? 0 : ht_quad(mel, &w, first, c->above + lane + 4, table);
+    uint32_t mode = (first + 2 * second) & 3 * MTM_HT_VLC_U_OFF;
 
-    quads[0] = first, quads[1] = second;
-    uint32_t mode = (first & MTM_HT_VLC_U_OFF) + 2 * (second & MTM_HT_VLC_U_OFF);
-
+    memcpy(c->quads + lane, &first, 4);
+    __asm__("" ::: "memory"); /* two stores: to join them takes longer */
+    memcpy(c->quads + lane + 4, &second, 4);
     if (first_row && mode == 3 * MTM_HT_VLC_U_OFF) {
-        mode = 256 * (MTM_HT_U_FIRST_ROW + (s->mel >> HT_MEL_SHIFT & 1));
-        s->mel >>= 1;
+        mode = MTM_HT_VLC_U_OFF * (MTM_HT_U_FIRST_ROW + (*mel / HT_MEL_NEXT & 1));
+        *mel >>= 1;
     }
-    uint32_t u = (&mtm_ht_u_decode[0][0])[mode + (w & 0xFF)];
+    uint32_t u = ht_load((const uint8_t *)mtm_ht_u_decode + 1024 / MTM_HT_VLC_U_OFF * mode + 4 * (w & 0xFF));
 
     if (__builtin_expect((u & MTM_HT_U_MORE) != 0, 0))
-        u = ht_u_long(w, mode / 256);
-    *us = u;
-    l->vlc_at += (first + second + u) & 0x3F;
+        u = ht_u_long(w, mode / MTM_HT_VLC_U_OFF);
+    memcpy(c->us + lane, &u, 4);
+    *left = second;
+    *at += (first + second + u) & 0x3F;
 }
 
 /* Quads [q0, q1) of row y of n blocks, at most 32: that takes 48 MEL symbols or fewer. */
-static inline __attribute__((always_inline)) void ht_step1_quads(ht_lane *lanes, ht_step *s, const int n,
+static inline __attribute__((always_inline)) void ht_step1_quads(ht_lane *lanes, uint32_t *left, const int n,
                                                                  int32_t q0, int32_t q1, int32_t y,
                                                                  const bool first_row)
 {
     const int32_t wide = (lanes[0].block->width + 1) / 2, pairs = (wide + 1) / 2;
-    const int32_t at = 16 + y * (wide + 1), u_at = y * pairs;
+    ht_cursor c = {(uint8_t *)lanes, (uint8_t *)(lanes[0].quads + 16 + y * (wide + 1) + q0),
+                   (uint8_t *)(lanes[0].us + y * pairs + q0 / 2), (uint8_t *)(lanes[0].above + q0)};
+    uint64_t mel[HT_LANES]; /* bit 63 counts the symbols */
+    uint64_t at[HT_LANES];
     int32_t q = q0;
 
-    for (int k = 0; k < n; k++)
-        s[k].mel = ht_peek(lanes[k].mel, lanes[k].mel_at) << HT_MEL_SHIFT | (uint64_t)1 << 63;
-    for (; q + 1 < q1; q += 2)
+    for (int k = 0; k < n; k++) {
+        ht_lane *const l = &lanes[k];
+
+        ht_mel_make(l->mel, &l->mel_reader, l->mel_at + (first_row ? 48 : 32));
+        mel[k] = ht_peek(l->mel, (uint64_t)l->mel_at) * HT_MEL_NEXT | (uint64_t)1 << 63;
+        at[k] = (uint64_t)l->vlc_at;
+    }
+    for (; q + 1 < q1; q += 2) {
+        __asm__("" : "+r"(c.base), "+r"(c.quads), "+r"(c.us), "+r"(c.above)); /* keeps one of each */
 #pragma GCC unroll 4
         for (int k = 0; k < n; k++)
-            ht_pair(&lanes[k], &s[k], lanes[k].above + q, lanes[k].quads + at + q, lanes[k].us + u_at + q / 2,
-                    first_row, false);
+            ht_pair(&at[k], &mel[k], &left[k], &c, (size_t)k * sizeof *lanes, first_row, false);
+        c.quads += 8, c.above += 8, c.us += 4;
+    }
     for (int k = 0; k < n; k++) {
         if (q < q1)
-            ht_pair(&lanes[k], &s[k], lanes[k].above + q, lanes[k].quads + at + q, lanes[k].us + u_at + q / 2,
-                    first_row, true);
-        lanes[k].mel_at += __builtin_clzll(s[k].mel);
+            ht_pair(&at[k], &mel[k], &left[k], &c, (size_t)k * sizeof *lanes, first_row, true);
+        lanes[k].vlc_at = (int64_t)at[k], lanes[k].mel_at += __builtin_clzll(mel[k]);
     }
 }
 
@@ -379,7 +408,7 @@ static inline void ht_contexts_below(ht_lane *l, int32_t y, int32_t wide)
 
     e[wide] = 0;
     for (int32_t q = 0; q < wide; q++)
-        l->above[q] = (e[q] >> 8 & 0xA00) | (e[q - 1] >> 10 & 0x200) | (e[q + 1] >> 6 & 0x800);
+        l->above[q] = (e[q] >> 11 & 0xA00) | (e[q - 1] >> 13 & 0x200) | (e[q + 1] >> 9 & 0x800);
 }
 
 /* Step 1 of n blocks of one size. */
@@ -387,18 +416,17 @@ static inline __attribute__((always_inline)) void ht_step1(ht_lane *lanes, const
 {
     const mtm_block *const b = lanes[0].block;
     const int32_t wide = (b->width + 1) / 2, high = (b->height + 1) / 2;
-    ht_step s[HT_LANES];
 
     for (int32_t y = 0; y < high; y++) {
-        for (int k = 0; k < n; k++)
-            s[k].left = 0;
+        uint32_t left[HT_LANES] = {0};
+
         for (int32_t q = 0; q < wide; q += 32) {
             const int32_t end = q + 32 < wide ? q + 32 : wide;
 
             if (y == 0)
-                ht_step1_quads(lanes, s, n, q, end, y, true);
+                ht_step1_quads(lanes, left, n, q, end, y, true);
             else
-                ht_step1_quads(lanes, s, n, q, end, y, false);
+                ht_step1_quads(lanes, left, n, q, end, y, false);
         }
         for (int k = 0; k < n; k++)
             ht_contexts_below(&lanes[k], y, wide);
@@ -414,19 +442,24 @@ static inline bool ht_block_suits(const mtm_block *b)
            b->plane <= 14 && b->segments[0].size_bytes <= HT_MAGSGN_BYTES;
 }
 
-/* Up to HT_LANES blocks of the size of the first of `todo` (a bit for each of blocks[0 … 63]); gives them, and takes them
- * out of todo. */
+static inline bool ht_alike(const mtm_block *a, const mtm_block *b)
+{
+    return a->width == b->width && a->height == b->height && a->type == b->type && a->plane == b->plane &&
+           a->n_planes == b->n_planes;
+}
+
+/* Up to HT_LANES blocks like the first of `todo` (a bit for each of blocks[0 … 63]); gives them, and takes them out of
+ * todo. */
 static inline int ht_gather(mtm_block *blocks, uint64_t *todo, mtm_block *found[HT_LANES])
 {
     int n = 0;
 
     for (uint64_t rest = *todo; rest && n < HT_LANES; rest &= rest - 1) {
         const int i = __builtin_ctzll(rest);
-        mtm_block *const b = &blocks[i];
 
-        if (n && (b->width != found[0]->width || b->height != found[0]->height))
+        if (n && !ht_alike(&blocks[i], found[0]))
             continue;
-        found[n++] = b;
+        found[n++] = &blocks[i];
         *todo &= ~((uint64_t)1 << i);
     }
     return n;
@@ -444,9 +477,35 @@ static void ht_lockstep(ht_lane *lanes, int n)
         ht_step1(lanes + done, 1);
 }
 
-/* Decodes any blocks: those that suit by lanes, the others, and those that `finish` refuses, by the reference. */
+/* Decodes blocks that are alike. finish: step 2 of n lanes; not done: for the reference. */
+static inline void ht_decode_alike(ht_work *w, mtm_block **blocks, int n,
+                                   void (*finish)(ht_work *w, int n, bool *done))
+{
+    bool done[HT_LANES] = {false};
+    int n_lanes = 0;
+
+    for (int i = 0; i < n; i++)
+        if (ht_lane_open(&w->lanes[n_lanes], blocks[i]))
+            n_lanes++;
+        else
+            mtm_ht_decode_one_c(blocks[i], w->reference);
+    if (n_lanes == 0)
+        return;
+    ht_lockstep(w->lanes, n_lanes);
+    finish(w, n_lanes, done);
+    for (int i = 0; i < n_lanes; i++) {
+        mtm_block *const b = w->lanes[i].block;
+
+        if (done[i] && w->lanes[i].vlc_at <= w->lanes[i].vlc_bits)
+            b->status = MTM_BLOCK_OK;
+        else
+            mtm_ht_decode_one_c(b, w->reference);
+    }
+}
+
+/* Decodes any blocks: those that suit in lanes, the others, and those that the lanes refuse, by the reference. */
 static inline void ht_decode_batches(ht_work *w, mtm_block *blocks, int32_t n,
-                                     bool (*finish)(ht_work *w, const ht_lane *l))
+                                     void (*finish)(ht_work *w, int n, bool *done))
 {
     for (int32_t base = 0; base < n; base += 64) {
         uint64_t todo = 0;
@@ -459,22 +518,8 @@ static inline void ht_decode_batches(ht_work *w, mtm_block *blocks, int32_t n,
         while (todo) {
             mtm_block *found[HT_LANES];
             const int n_found = ht_gather(blocks + base, &todo, found);
-            int n_lanes = 0;
 
-            for (int i = 0; i < n_found; i++)
-                if (ht_lane_open(&w->lanes[n_lanes], found[i]))
-                    n_lanes++;
-                else
-                    mtm_ht_decode_one_c(found[i], w->reference);
-            ht_lockstep(w->lanes, n_lanes);
-            for (int i = 0; i < n_lanes; i++) {
-                mtm_block *const b = w->lanes[i].block;
-
-                if (w->lanes[i].vlc_at <= w->lanes[i].vlc_bits && finish(w, &w->lanes[i]))
-                    b->status = MTM_BLOCK_OK;
-                else
-                    mtm_ht_decode_one_c(b, w->reference);
-            }
+            ht_decode_alike(w, found, n_found, finish);
         }
     }
 }
