@@ -9,6 +9,7 @@
 #include "base/rng.h"
 #include "base/size.h"
 #include "codec/j2k/analysis.h"
+#include "codec/j2k/lifting.h"
 #include "codec/j2k/synthesis.h"
 #include "kernel/kernels.h"
 
@@ -217,7 +218,8 @@ typedef struct rows {
     void *row[MOST_LEVELS + 1][3];
     int64_t next[MOST_LEVELS + 1][3]; /* v that must come next, when writing; that is least, when reading */
     double amplitude;
-    int left; /* calls until failure; negative: never */
+    int left;       /* calls until failure; negative: never */
+    bool wide_base; /* resolution 0 is int32 */
 } rows;
 
 static void rows_begin(rows *s, picture *p, mtm_coef type, double amplitude)
@@ -227,8 +229,8 @@ static void rows_begin(rows *s, picture *p, mtm_coef type, double amplitude)
         for (int b = 0; b < p->resolutions[r].n_bands; b++) {
             const j2k_band *const band = &p->resolutions[r].bands[b];
 
-            s->row[r][b] =
-                mtm_alloc((size_t)mtm_max_i64(band->win.x1 - band->win.x0, 0) * bytes_of(type) + 64);
+            s->row[r][b] = mtm_alloc(
+                (size_t)mtm_max_i64(band->win.x1 - band->win.x0, 0) * bytes_of(r ? type : MTM_COEF_I64) + 64);
             assert_non_null(s->row[r][b]);
             s->next[r][b] = band->win.y0;
         }
@@ -241,6 +243,11 @@ static void rows_end(rows *s)
             mtm_free(s->row[r][b]);
 }
 
+static mtm_coef type_of(const rows *s, int32_t r)
+{
+    return r == 0 && s->wide_base ? MTM_COEF_I32 : s->type;
+}
+
 static const void *source_row(void *user, int32_t r, int32_t b, int64_t v)
 {
     rows *const s = user;
@@ -250,9 +257,9 @@ static const void *source_row(void *user, int32_t r, int32_t b, int64_t v)
     s->next[r][b] = v + 1;
     if (s->left >= 0 && s->left-- == 0)
         return NULL;
-    memset(s->row[r][b], 0x5A, (size_t)(band->win.x1 - band->win.x0) * bytes_of(s->type) + 64);
+    memset(s->row[r][b], 0x5A, (size_t)(band->win.x1 - band->win.x0) * bytes_of(type_of(s, r)) + 64);
     for (int64_t u = band->win.x0; u < band->win.x1; u++)
-        put(s->row[r][b], s->type, u - band->win.x0,
+        put(s->row[r][b], type_of(s, r), u - band->win.x0,
             *at(s->p->bands[r][b], v - band->full.y0, u - band->full.x0));
     return s->row[r][b];
 }
@@ -273,7 +280,8 @@ static mtm_status sink_done(void *user, int32_t r, int32_t b, int64_t v, mtm_err
     assert_int_equal(v, s->next[r][b]);
     s->next[r][b]++;
     for (int64_t u = 0; u < full.x1 - full.x0; u++) {
-        const double expected = *at(s->p->bands[r][b], v - full.y0, u), found = get(s->row[r][b], s->type, u);
+        const double expected = *at(s->p->bands[r][b], v - full.y0, u),
+                     found = get(s->row[r][b], type_of(s, r), u);
 
         if (!same(expected, found, s->type, s->amplitude))
             fail_msg("resolution %d band %d row %d column %d: %g instead of %g", (int)r, (int)b, (int)v,
@@ -284,9 +292,21 @@ static mtm_status sink_done(void *user, int32_t r, int32_t b, int64_t v, mtm_err
 
 /* ---- the tests ----------------------------------------------------------------------------------------- */
 
+static void push_plane(j2k_analysis *a, picture *p, mtm_coef type, double offset)
+{
+    mtm_error err;
+
+    for (int64_t y = 0; y < p->tc.full.y1 - p->tc.full.y0; y++) {
+        void *const row = j2k_analysis_row(a);
+
+        for (int64_t x = 0; x < p->tc.full.x1 - p->tc.full.x0; x++)
+            put(row, type, x, *at(p->plane, y, x) + offset);
+        assert_ok(j2k_analysis_push(a, &err));
+    }
+}
+
 static void check_analysis(picture *p, mtm_coef type, const mtm_wavelet_kernels *k, double amplitude)
 {
-    const j2k_rect full = p->tc.full;
     j2k_analysis *a;
     j2k_arena arena = {0};
     mtm_error err;
@@ -295,13 +315,7 @@ static void check_analysis(picture *p, mtm_coef type, const mtm_wavelet_kernels 
     rows_begin(&s, p, type, amplitude);
     assert_ok(
         j2k_analysis_new(&a, &p->tc, type, k, (j2k_analysis_sink){sink_place, sink_done, &s}, &arena, &err));
-    for (int64_t y = 0; y < full.y1 - full.y0; y++) {
-        void *const row = j2k_analysis_row(a);
-
-        for (int64_t x = 0; x < full.x1 - full.x0; x++)
-            put(row, type, x, *at(p->plane, y, x));
-        assert_ok(j2k_analysis_push(a, &err));
-    }
+    push_plane(a, p, type, 0);
     for (int r = 0; r <= p->tc.levels; r++)
         for (int b = 0; b < p->resolutions[r].n_bands; b++) {
             const j2k_rect f = p->resolutions[r].bands[b].full;
@@ -537,6 +551,61 @@ static void int16_extremes(void **state)
             }
 }
 
+/* Unsigned samples of 16 bits that are small: with the level shift they are far from 0, and overshoot int16 where they are
+ * near −32768; with the offset they are near 0. */
+static void int16_offset(void **state)
+{
+    const double shift = 32768;
+    mtm_wavelet_kernels k;
+    mtm_rng rng = mtm_rng_at(8, 0, 0, 0);
+    mtm_error err;
+    int without = 0;
+
+    mtm_wavelet_kernels_init(&k, mtm_cpu_flags());
+    for (int i = 0; i < 60; i++) {
+        const j2k_rect full = {i % 2, i % 3, i % 2 + 1 + i % 43, i % 3 + 1 + i % 41};
+        j2k_arena arena = {0};
+        j2k_synthesis *s;
+        j2k_analysis *a;
+        picture p = {.arena = {0}};
+        rows band;
+
+        make(&p, full, i % 6, true, 1500, &rng);
+        const j2k_rect base = p.resolutions[0].full;
+        for (int64_t at0 = 0; at0 < MOST * MOST; at0++)
+            p.plane[at0] += 1500 - shift, p.bands[0][0][at0] += 1500 - shift;
+        const int16_t offset = j2k_offset16(&p.tc, 16, false);
+        rows_begin(&band, &p, MTM_COEF_I16, 1500);
+        band.wide_base = true;
+        without += !offset; /* a single odd row or column at some level */
+        if (offset) {
+            assert_ok(j2k_analysis_new(&a, &p.tc, MTM_COEF_I16, &k,
+                                       (j2k_analysis_sink){sink_place, sink_done, &band}, &arena, &err));
+            j2k_analysis_offset(a, offset);
+            push_plane(a, &p, MTM_COEF_I16, offset);
+            assert_int_equal(band.next[0][0], base.y1);
+            memset(band.next, 0, sizeof band.next);
+            assert_ok(j2k_synthesis_new(&s, &p.tc, MTM_COEF_I16, true, &k,
+                                        (j2k_synthesis_source){source_row, &band}, &arena, &err));
+            j2k_synthesis_offset(s, offset);
+            for (int64_t y = 0; y < full.y1 - full.y0; y++) {
+                const int16_t *const row = j2k_synthesis_next(s);
+
+                for (int64_t x = 0; x < full.x1 - full.x0; x++)
+                    assert_int_equal(row[x], (int16_t)(*at(p.plane, y, x) + offset));
+            }
+            assert_true(j2k_synthesis_exact(s));
+            j2k_synthesis_offset(s, 1), j2k_synthesis_restart(s), memset(band.next, 0, sizeof band.next);
+            assert_non_null(j2k_synthesis_next(s));
+            assert_false(j2k_synthesis_exact(s));
+        }
+        rows_end(&band);
+        j2k_arena_free(&arena);
+        j2k_arena_free(&p.arena);
+    }
+    assert_in_range(without, 1, 30);
+}
+
 static void failures(void **state)
 {
     const j2k_rect full = {3, 5, 40, 41};
@@ -601,8 +670,9 @@ static void gains(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_sizes),      cmocka_unit_test(windows),  cmocka_unit_test(int16_notices),
-        cmocka_unit_test(int16_extremes), cmocka_unit_test(failures), cmocka_unit_test(gains),
+        cmocka_unit_test(all_sizes),      cmocka_unit_test(windows),      cmocka_unit_test(int16_notices),
+        cmocka_unit_test(int16_extremes), cmocka_unit_test(int16_offset), cmocka_unit_test(failures),
+        cmocka_unit_test(gains),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,8 +18,9 @@ struct j2k_analysis {
     mtm_coef type;
     const mtm_wavelet_kernels *k;
     j2k_analysis_sink sink;
-    int64_t y;     /* row of resolution 0 that comes next */
-    level *levels; /* [levels + 1], by resolution; [0] has no lifting */
+    int64_t y;                /* row of resolution 0 that comes next */
+    int16_t offset, *shifted; /* a row of resolution 0 with the offset */
+    level *levels;            /* [levels + 1], by resolution; [0] has no lifting */
     void *nothing; /* where samples go that are none: kernels may write behind the end of an empty row */
 };
 
@@ -31,6 +32,11 @@ mtm_status j2k_analysis_new(j2k_analysis **out, const j2k_tile_component *tc, mt
 
     if (!a || !(a->levels = j2k_arena_take_zero(arena, (size_t)tc->levels + 1, sizeof *a->levels)) ||
         !(a->nothing = j2k_arena_take(arena, 64)))
+        return MTM_NOMEM(err);
+    const j2k_rect *const base = &tc->resolutions[0].full;
+    if (type == MTM_COEF_I16 &&
+        !(a->shifted =
+              j2k_arena_take(arena, (size_t)mtm_max_i64(base->x1 - base->x0, 0) * sizeof *a->shifted)))
         return MTM_NOMEM(err);
     a->tc = tc, a->type = type, a->k = k, a->sink = sink;
     a->y = tc->resolutions[0].full.y0;
@@ -48,17 +54,43 @@ mtm_status j2k_analysis_new(j2k_analysis **out, const j2k_tile_component *tc, mt
     return MTM_OK;
 }
 
+void j2k_analysis_offset(j2k_analysis *a, int16_t offset)
+{
+    a->offset = offset;
+}
+
 /* Where the next row of resolution r goes. */
 static void *next_row(j2k_analysis *a, int32_t r)
 {
-    const j2k_lifting *const l = &a->levels[r].lift;
+    if (r)
+        return j2k_lifting_row(&a->levels[r].lift, a->levels[r].lift.arrived);
+    return a->offset ? a->shifted : a->sink.place(a->sink.user, 0, 0, a->y);
+}
 
-    return r ? j2k_lifting_row(l, l->arrived) : a->sink.place(a->sink.user, 0, 0, a->y);
+static mtm_status no_room(mtm_error *err)
+{
+    return mtm_fail(err, MTM_E_INVAL, -1, "no room for a row of subband coefficients");
 }
 
 static mtm_status band_done(j2k_analysis *a, int32_t r, int32_t band, int64_t v, mtm_error *err)
 {
     return a->sink.done(a->sink.user, r, band, v, err);
+}
+
+/* A row of resolution 0 is there. */
+static mtm_status base_arrived(j2k_analysis *a, mtm_error *err)
+{
+    const j2k_rect *const full = &a->tc->resolutions[0].full;
+
+    if (a->offset) {
+        int32_t *const row = a->sink.place(a->sink.user, 0, 0, a->y);
+
+        if (!row)
+            return no_room(err);
+        for (int64_t i = 0; i < full->x1 - full->x0; i++)
+            row[i] = a->shifted[i] - a->offset;
+    }
+    return band_done(a, 0, 0, a->y++, err);
 }
 
 static mtm_status row_arrived(j2k_analysis *a, int32_t r, mtm_error *err);
@@ -75,7 +107,7 @@ static mtm_status separate_row(j2k_analysis *a, int32_t r, int64_t y, mtm_error 
     void *const high = !l->high ? a->nothing : a->sink.place(a->sink.user, r, odd ? 2 : 0, v);
 
     if (!low || !high)
-        return mtm_fail(err, MTM_E_INVAL, -1, "no room for a row of subband coefficients");
+        return no_room(err);
     a->k->forward_row[a->type](low, high, j2k_lifting_row(&l->lift, y), l->lift.n, l->odd_x, scale);
     if (l->high)
         MTM_TRY(band_done(a, r, odd ? 2 : 0, v, err));
@@ -90,7 +122,7 @@ static mtm_status row_arrived(j2k_analysis *a, int32_t r, mtm_error *err)
     level *const l = &a->levels[r];
 
     if (r == 0)
-        return band_done(a, 0, 0, a->y++, err);
+        return base_arrived(a, err);
     j2k_lifting_arrive(&l->lift);
     for (; l->given < l->lift.final; l->given++)
         MTM_TRY(separate_row(a, r, l->given, err));

@@ -26,4 +26,8 @@ mtm_status j2k_analysis_new(j2k_analysis **out, const j2k_tile_component *tc, mt
 void *j2k_analysis_row(j2k_analysis *a);
 mtm_status j2k_analysis_push(j2k_analysis *a, mtm_error *err);
 
+/* I16, before the first row: the rows have `offset` added (mtm_color_store.offset, j2k_offset16). It is taken out of the rows
+ * of resolution 0 (see j2k_synthesis_offset), which come out as int32. */
+void j2k_analysis_offset(j2k_analysis *a, int16_t offset);
+
 #endif

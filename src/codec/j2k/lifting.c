@@ -114,3 +114,21 @@ void j2k_lifting_arrive(j2k_lifting *l)
     last = mtm_min_i64(l->next[steps - 2], l->next[steps - 1]);
     l->final = mtm_min_i64(last, l->y1);
 }
+
+static bool alone_and_odd(int64_t from, int64_t to)
+{
+    return to - from == 1 && (from & 1);
+}
+
+int16_t j2k_offset16(const j2k_tile_component *tc, int bits, bool is_signed)
+{
+    if (is_signed || bits < 15 || bits > 16)
+        return 0;
+    for (int32_t r = 1; r <= tc->levels; r++) {
+        const j2k_rect *const full = &tc->resolutions[r].full;
+
+        if (alone_and_odd(full->x0, full->x1) || alone_and_odd(full->y0, full->y1))
+            return 0;
+    }
+    return (int16_t)((1 << (bits - 1)) - 8192);
+}

@@ -6,8 +6,8 @@
 #ifndef MTM_J2K_LIFTING_H
 #define MTM_J2K_LIFTING_H
 
-#include "arena.h"
 #include "base/size.h"
+#include "j2k.h"
 #include "kernel/wavelet.h"
 
 typedef struct j2k_lifting {
@@ -39,6 +39,11 @@ static inline void *j2k_lifting_row(const j2k_lifting *l, int64_t y)
 
 /* Row `arrived` has been written. */
 void j2k_lifting_arrive(j2k_lifting *l);
+
+/* What to add to level-shifted samples of a tile-component so that int16 holds small ones and their coefficients: they are
+ * then 8192 less than before the level shift. 0 where the level shift is small, or too large for int16, or where the
+ * transform does not hand constants on: single odd samples are doubled (T.800 F.4.6). */
+int16_t j2k_offset16(const j2k_tile_component *tc, int bits, bool is_signed);
 
 /* Bytes of a sample. */
 static inline size_t j2k_coef_bytes(mtm_coef type)

@@ -21,7 +21,8 @@ struct j2k_synthesis {
     int64_t y; /* row of the top resolution that is asked for next */
     bool check;
     mtm_range16 seen;
-    level *levels; /* [top + 1]; [0] has no lifting */
+    int16_t offset, *shifted; /* a row of resolution 0 with the offset */
+    level *levels;            /* [top + 1]; [0] has no lifting */
 };
 
 static mtm_status level_init(j2k_synthesis *s, level *l, const j2k_resolution *r, j2k_arena *arena,
@@ -48,6 +49,11 @@ mtm_status j2k_synthesis_new(j2k_synthesis **out, const j2k_tile_component *tc, 
 
     if (!s || !(s->levels = j2k_arena_take_zero(arena, (size_t)tc->top + 1, sizeof *s->levels)))
         return MTM_NOMEM(err);
+    const j2k_rect *const base = &tc->resolutions[0].need;
+    if (type == MTM_COEF_I16 && check &&
+        !(s->shifted =
+              j2k_arena_take(arena, (size_t)mtm_max_i64(base->x1 - base->x0, 0) * sizeof *s->shifted)))
+        return MTM_NOMEM(err);
     s->tc = tc, s->type = type, s->coef_bytes = j2k_coef_bytes(type), s->k = k, s->source = source;
     s->check = check && type == MTM_COEF_I16;
     s->levels[0].r = &tc->resolutions[0];
@@ -66,13 +72,33 @@ void j2k_synthesis_restart(j2k_synthesis *s)
         j2k_lifting_restart(&s->levels[r].lift);
 }
 
+void j2k_synthesis_offset(j2k_synthesis *s, int16_t offset)
+{
+    s->offset = offset;
+}
+
 /* Row v of a band from column x0 on; any pointer where nothing is wanted of it. */
 static const void *band_row(j2k_synthesis *s, int32_t r, int32_t band, int64_t v, int64_t x0, size_t n)
 {
     const j2k_band *const b = &s->levels[r].r->bands[band];
+    const size_t size = r == 0 && s->offset ? sizeof(int32_t) : s->coef_bytes;
     const char *const row = n ? s->source.row(s->source.user, r, band, v) : (const char *)s;
 
-    return row && n ? row + (size_t)(x0 - b->win.x0) * s->coef_bytes : row;
+    return row && n ? row + (size_t)(x0 - b->win.x0) * size : row;
+}
+
+/* Row y of resolution 0. */
+static const void *base_row(j2k_synthesis *s, int64_t y, int64_t x0, size_t n)
+{
+    const void *const row = band_row(s, 0, 0, y, x0, n);
+    const int32_t *const wide = row;
+
+    if (!row || !s->offset)
+        return row;
+    for (size_t i = 0; i < n; i++)
+        s->shifted[i] = (int16_t)mtm_clamp_i64((int64_t)wide[i] + s->offset, INT16_MIN, INT16_MAX);
+    s->k->range16(s->shifted, n, &s->seen);
+    return s->shifted;
 }
 
 static const void *resolution_row(j2k_synthesis *s, int32_t r, int64_t y, int64_t x0, size_t n);
@@ -106,8 +132,10 @@ static const void *resolution_row(j2k_synthesis *s, int32_t r, int64_t y, int64_
 {
     level *const l = &s->levels[r];
 
-    if (r == 0 || n == 0)
-        return band_row(s, r, 0, y, x0, n);
+    if (n == 0)
+        return s; /* nothing is read */
+    if (r == 0)
+        return base_row(s, y, x0, n);
     for (; l->lift.final <= y; j2k_lifting_arrive(&l->lift))
         if (!join_row(s, r))
             return NULL;

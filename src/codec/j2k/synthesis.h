@@ -24,6 +24,11 @@ mtm_status j2k_synthesis_new(j2k_synthesis **out, const j2k_tile_component *tc, 
                              const mtm_wavelet_kernels *k, j2k_synthesis_source source, j2k_arena *arena,
                              mtm_error *err);
 void j2k_synthesis_restart(j2k_synthesis *s);
+/* I16 with check, before the first row and until changed: adds `offset` to the rows of resolution 0, which the source then gives
+ * as int32. The 5/3 hands a constant on unchanged (equations F-5, F-6: each sample gains what its neighbours' mean gains, and
+ * high-pass samples nothing), so all rows come out larger by it; what does not fit makes them inexact. j2k_offset16
+ * brings unsigned samples of 15 and 16 bits, of which most use few, near 0; mtm_color_store.offset takes it out again. */
+void j2k_synthesis_offset(j2k_synthesis *s, int16_t offset);
 /* The next row of resolutions[top].need, from its top, at column need.x0; valid until the next call. NULL: the source
  * failed. */
 const void *j2k_synthesis_next(j2k_synthesis *s);
