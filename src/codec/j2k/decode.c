@@ -420,7 +420,7 @@ static void report(const j2k_job *job)
 
     if (!out)
         return;
-    *out = (mtm_decode_report){.complete = !job->counts.incomplete && !job->damaged && !job->stream.truncated,
+    *out = (mtm_decode_report){.complete = !job->counts.incomplete && !job->damaged,
                                .levels = job->counts.reduce,
                                .bytes_used = (int64_t)job->counts.bytes_used,
                                .blocks = job->counts.blocks,

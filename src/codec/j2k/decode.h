@@ -113,6 +113,7 @@ static inline j2k_reader *j2k_reader_of(const mtm_codec_worker *w)
 /* Rows of code-blocks of one band, decoded together: band rows [y0, y1) are held. */
 typedef struct j2k_strip {
     const j2k_band *band;
+    mtm_coef type;
     char *rows;           /* band row y0, column x0 */
     int64_t x0;           /* left edge of the first code-block's place on its grid */
     size_t stride_bytes;  /* between rows */
@@ -127,6 +128,7 @@ typedef struct j2k_component_decoder {
     j2k_strip (*strips)[3]; /* [top + 1], as the bands */
     j2k_synthesis *synthesis;
     mtm_coef type;
+    int16_t offset; /* I16 on trial only: see j2k_synthesis_offset */
 } j2k_component_decoder;
 
 /* Components whose rows are stored together. */

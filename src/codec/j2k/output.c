@@ -182,7 +182,10 @@ mtm_status j2k_output_begin(j2k_tile_decoder *d, mtm_error *err)
         for (int32_t i = 0; i < g->n; i++) {
             const j2k_component_size *const size = &d->job->plan->header.size.components[g->component[i]];
 
+            const bool joined = g->store.transform != MTM_COLOR_NONE && i < 3;
+
             g->store.bits[i] = size->bits, g->store.is_signed[i] = size->is_signed;
+            g->store.offset[i] = d->components[g->component[joined ? 0 : i]].offset;
         }
         g->direct = is_direct(d, g);
         if (g->direct)

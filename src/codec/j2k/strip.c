@@ -58,15 +58,15 @@ static int64_t strip_width(const j2k_band *b)
            (b->block_x0 << b->block_w);
 }
 
-static mtm_status strip_new(j2k_strip *s, const j2k_band *b, size_t coef, int64_t depth, j2k_arena *arena,
+static mtm_status strip_new(j2k_strip *s, const j2k_band *b, mtm_coef type, int64_t depth, j2k_arena *arena,
                             mtm_error *err)
 {
     const int64_t rows =
         mtm_min_i64(mtm_min_i64(depth, b->blocks_high) << b->block_h, b->full.y1 - b->full.y0);
     uint64_t bytes;
 
-    *s = (j2k_strip){.band = b, .x0 = b->block_x0 << b->block_w};
-    s->stride_bytes = ((size_t)strip_width(b) * coef + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
+    *s = (j2k_strip){.band = b, .type = type, .x0 = b->block_x0 << b->block_w};
+    s->stride_bytes = ((size_t)strip_width(b) * j2k_coef_size(type) + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
     if (!mtm_mul_u64(s->stride_bytes, (uint64_t)rows, &bytes) || bytes > SIZE_MAX / 4 ||
         !(s->rows = j2k_arena_take(arena, (size_t)bytes)))
         return MTM_NOMEM(err);
@@ -88,7 +88,8 @@ static mtm_status component_strips(j2k_tile_decoder *d, j2k_component_decoder *c
 
             if (b->blocks_wide * b->blocks_high == 0)
                 continue;
-            MTM_TRY(strip_new(&c->strips[r][i], b, j2k_coef_size(c->type), d->depth, arena, err));
+            MTM_TRY(strip_new(&c->strips[r][i], b, r == 0 && c->offset ? MTM_COEF_I32 : c->type, d->depth,
+                              arena, err));
             d->n_items += b->blocks_wide * mtm_min_i64(d->depth, b->blocks_high);
             *longest = c->strips[r][i].stride_bytes > *longest ? c->strips[r][i].stride_bytes : *longest;
         }
@@ -233,11 +234,11 @@ static void decode_roi(filling *f, int64_t item, mtm_block *b, bool ht, j2k_read
 }
 
 /* Where a code-block's coefficients go. */
-static void place_block(mtm_block *b, const j2k_component_decoder *c, const j2k_strip *s, j2k_rect rect)
+static void place_block(mtm_block *b, const j2k_strip *s, j2k_rect rect)
 {
-    const size_t size = j2k_coef_size(c->type);
+    const size_t size = j2k_coef_size(s->type);
 
-    b->type = (uint8_t)c->type;
+    b->type = (uint8_t)s->type;
     b->width = (int32_t)(rect.x1 - rect.x0), b->height = (int32_t)(rect.y1 - rect.y0);
     b->dst = s->rows + (size_t)(rect.y0 - s->y0) * s->stride_bytes + (size_t)(rect.x0 - s->x0) * size;
     b->stride = (ptrdiff_t)(s->stride_bytes / size);
@@ -264,7 +265,7 @@ static void decode_items(filling *f, j2k_reader *r, int64_t lo, int64_t hi)
             fail_item(f, i, s, &err);
             break;
         }
-        place_block(b, c, it->strip, j2k_block_rect(band, it->column, it->row));
+        place_block(b, it->strip, j2k_block_rect(band, it->column, it->row));
         if (b->status == MTM_BLOCK_CORRUPT)
             damaged_block(f, i, b);
         else if (c->tc->params->roi_shift)
@@ -312,10 +313,9 @@ static mtm_status run(j2k_tile_decoder *d, mtm_error *err)
             *err = f.err;
         return f.status;
     }
-    if (f.too_large) {
-        d->too_large = true;
+    d->too_large = f.too_large;
+    if (d->too_large)
         return mtm_fail(err, MTM_E_LIMIT, -1, "a coefficient needs more than 16 bits");
-    }
     return MTM_OK;
 }
 
@@ -348,7 +348,7 @@ static void advance(j2k_tile_decoder *d, const j2k_component_decoder *c, j2k_str
 
             if (cb->first || cb->damaged)
                 continue;
-            place_block(&empty, c, s, j2k_block_rect(b, column, row));
+            place_block(&empty, s, j2k_block_rect(b, column, row));
             clear_block(&empty);
         }
 }
@@ -385,5 +385,5 @@ const void *j2k_strip_row(void *user, int32_t resolution, int32_t band, int64_t 
     s->last = v;
     return s->zero ? d->zeros
                    : s->rows + (size_t)(v - s->y0) * s->stride_bytes +
-                         (size_t)(s->band->win.x0 - s->x0) * j2k_coef_size(c->type);
+                         (size_t)(s->band->win.x0 - s->x0) * j2k_coef_size(s->type);
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "decode.h"
+#include "lifting.h"
 
 /* Magnitudes that the transforms can give without leaving the type, in their inner sums too (kernel/wavelet.h); the RCT's
  * v + y − ⌊(u + v)/4⌋ (T.800 G.2) is at most 5/2 of the largest. */
@@ -179,18 +180,34 @@ mtm_status j2k_tile_open(j2k_tile_decoder **out, j2k_tile_decoder *kept, j2k_job
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
 
+/* Types, and on trial what is added to bring unsigned samples near 0. Of components that are transformed only the first
+ * gets it: y is the only one that the RCT hands on to all three (T.800 G.2). */
+static void choose_component(j2k_tile_decoder *d, int32_t c)
+{
+    const j2k_component_size *const size = &d->job->plan->header.size.components[c];
+    j2k_component_decoder *const k = &d->components[c];
+    const bool chrominance = d->tile.params->mct && (c == 1 || c == 2);
+
+    k->type = k->tc->params->coding.reversible ? d->type : MTM_COEF_F32;
+    k->offset = k->type == MTM_COEF_I16 && d->check && !chrominance
+                    ? j2k_offset16(k->tc, size->bits, size->is_signed)
+                    : 0;
+}
+
 /* Strips and transforms for the types chosen. */
 static mtm_status transforms_new(j2k_tile_decoder *d, mtm_error *err)
 {
     for (int32_t c = 0; c < d->tile.n_components; c++)
-        d->components[c].type = d->components[c].tc->params->coding.reversible ? d->type : MTM_COEF_F32;
+        choose_component(d, c);
     MTM_TRY(j2k_strips_new(d, err));
     for (int32_t c = 0; c < d->tile.n_components; c++) {
         j2k_component_decoder *const k = &d->components[c];
 
-        if (k->tc->top >= 0)
-            MTM_TRY(j2k_synthesis_new(&k->synthesis, k->tc, k->type, d->check, &d->reader->k.wavelet,
-                                      (j2k_synthesis_source){j2k_strip_row, k}, &d->reader->tile_arena, err));
+        if (k->tc->top < 0)
+            continue;
+        MTM_TRY(j2k_synthesis_new(&k->synthesis, k->tc, k->type, d->check, &d->reader->k.wavelet,
+                                  (j2k_synthesis_source){j2k_strip_row, k}, &d->reader->tile_arena, err));
+        j2k_synthesis_offset(k->synthesis, k->offset);
     }
     return MTM_OK;
 }

@@ -2,8 +2,6 @@
  * the bits' places depends on coefficients only, not on what was coded before, so all of it runs in lanes; what is left
  * for scalar code is writing words of up to 56 bits (ht_encode_x86.h). Magnitudes ≤ 32768 fit: 2µ − 1 takes 16 bits, an
  * exponent is ≤ 16, and u ≤ 15. Deeper blocks are ht_encode_avx2.c's.
- * Cycles per coefficient on Zen 4, lossless 16-bit CT: lanes 1.4, look-ups 0.5, writing MagSgn 1.2 and VLC 0.3; 3.0 in
- * all, since lanes and writing overlap.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ht_encode_x86.h"
 
@@ -257,17 +255,16 @@ static inline __attribute__((always_inline)) bool encode_row(ht_encoder *k, bool
         if (_mm512_cmpgt_epu16_mask(any, splat16(k->most)))
             return false;
         predict(&q, first, t, &l, _mm512_loadu_si512(above), _mm512_loadu_si512(above + 1));
-        ht_put_chunk_vlc(&k->vlc, k->before);
         put_mel_symbols(&k->mel, first, &q, valid);
         const __m512i words = _mm512_maskz_mov_epi16(valid, look_up(mtm_ht_vlc_encode[!first], q.index));
-        put_vlc_words(k->chunk, mtm_ht_u_encode[!first], &q, words);
-        put_magsgn_words(k->chunk, &q, words);
+        put_vlc_words(&k->chunk, mtm_ht_u_encode[!first], &q, words);
+        put_magsgn_words(&k->chunk, &q, words);
         _mm512_storeu_si512(above, _mm512_or_si512(t[1], from_left(t[3], l.t[3])));
         for (int i = 0; i < 4; i++)
             l.t[i] = t[i];
-        k->chunk->n_vlc = k->chunk->magsgn_groups = (n + 7) / 8;
-        ht_put_chunk_magsgn(&k->magsgn, k->before);
-        ht_next_chunk(k);
+        k->chunk.n_vlc = k->chunk.magsgn_groups = (n + 7) / 8;
+        ht_put_chunk_vlc(&k->vlc, &k->chunk);
+        ht_put_chunk_magsgn(&k->magsgn, &k->chunk);
     }
     const int end = (width + HT_CHUNK_COLUMNS - 1) / HT_CHUNK_COLUMNS * HT_CHUNK_QUADS;
     _mm512_storeu_si512(k->above.u16 + end, from_left(zero, l.t[3]));
@@ -333,8 +330,6 @@ static bool encode_block(mtm_block_input *b, void *scratch)
         const int16_t *const upper = src + y * stride, *const lower =
                                                            y + 1 < b->height ? upper + stride : NULL;
 
-        if (y + 3 < b->height)
-            ht_prefetch_lines(upper + 2 * stride, 2 * stride, 2 * b->width);
         if (!(y ? encode_next_row : encode_first_row)(k, upper, lower, b->width))
             return false;
     }
