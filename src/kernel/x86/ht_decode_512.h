@@ -1,6 +1,6 @@
 /* kernel/x86/ht_decode_512.h: the HT block decoder in 16-bit lanes: magnitudes of at most 14 bits, whatever the depth that
  * the codestream declares. Included by ht_decode_avx512.c and ht_decode_vbmi2.c, which has a better shift. Deeper
- * blocks, and those of several passes, go to other decoders.
+ * blocks go to 32-bit lanes, and those of several passes to the reference.
  *
  * Step 2 takes 8 quads (32 coefficients) at a time: their bounds U_q give the bits of each, prefix sums of these the
  * positions, and two word permutes of 64 bytes of MagSgn fetch them all. A row of quads waits for the row above, hence
@@ -9,7 +9,7 @@
 #ifndef MTM_KERNEL_HT_DECODE_512_H
 #define MTM_KERNEL_HT_DECODE_512_H
 
-#include "ht_decode_x86.h"
+#include "ht_decode_512_wide.h"
 
 enum { COLS = 16, QUADS = 16, MAX_BOUND = 15 };
 
@@ -334,9 +334,13 @@ static void finish_lanes(ht_work *w, int n, bool *done)
     const int32_t most = b->n_planes < MAX_BOUND ? (1 << b->n_planes) - 1 : INT16_MAX;
 
     for (int k = 0; k < n; k++)
-        done[k] = s[k].fits == 0xFFFF && w->magsgn_bits[k] >= 0 &&
-                  (int64_t)s[k].at <= w->magsgn_bits[k] + 8 &&
-                  !_mm512_cmpge_epu16_mask(s[k].max, _mm512_set1_epi16((int16_t)most));
+        if (w->magsgn_bits[k] < 0)
+            done[k] = false;
+        else if (s[k].fits != 0xFFFF)
+            done[k] = wide_finish(w, k);
+        else
+            done[k] = (int64_t)s[k].at <= w->magsgn_bits[k] + 8 &&
+                      !_mm512_cmpge_epu16_mask(s[k].max, _mm512_set1_epi16((int16_t)most));
 }
 
 #endif

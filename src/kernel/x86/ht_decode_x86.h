@@ -52,6 +52,7 @@ typedef struct ht_work {
     int64_t magsgn_bits[HT_LANES]; /* that there are, without the ones after them; −1: corrupt */
     uint16_t below[HT_LANES][2]
                   [HT_PAD / 2 + MTM_BLOCK_MAX_SIDE + HT_PAD / 2]; /* of the rows of quads, by column */
+    uint32_t wide_below[2][HT_PAD / 2 + MTM_BLOCK_MAX_SIDE + HT_PAD / 2]; /* for 32-bit lanes */
     _Alignas(64) uint8_t reference[MTM_HT_REFERENCE_BYTES];
 } ht_work;
 
