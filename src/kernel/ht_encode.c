@@ -1,7 +1,7 @@
 /* kernel/ht_encode.c: the HT block encoder of T.814: one cleanup pass at bit-plane 0. The reference: ht.h.
- * A cleanup segment is three bit-streams: MagSgn (the magnitudes' bits and signs) grows from the front, VLC (which of a
- * quad's four coefficients are not 0, and how long they are) from the back, and MEL (runs of empty quads) follows
- * MagSgn; the last 12 bits say how long MEL and VLC are together.
+ * A cleanup segment is three bit-streams: MagSgn, the magnitudes' bits and signs; MEL, runs of quads with nothing in
+ * them and around them; and, backwards from the end, VLC: which of a quad's four coefficients are not 0, and how many bits
+ * they take. The last 12 bits say how long MEL and VLC are together.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ht_encode.h"
 
@@ -40,10 +40,9 @@ typedef struct vlc_writer {
 } vlc_writer;
 
 typedef struct quad {
-    uint64_t
-        v[4]; /* 2(µ − 1) + s of the significant ones; upper left, lower left, upper right, lower right */
-    int e[4]; /* exponent: bits of 2µ − 1; 0: insignificant */
-    int rho;  /* significance, bit n for coefficient n */
+    uint64_t v[4]; /* 2(µ − 1) + s if significant; upper left, lower left, upper right, lower right */
+    int e[4];      /* exponent: bits of 2µ − 1; 0: insignificant */
+    int rho;       /* significance, bit n for coefficient n */
     int e_max;
 } quad;
 
@@ -95,8 +94,7 @@ static void put_mel_bit(mel_writer *w, unsigned bit)
 /* One symbol of the adaptive run-length coder (T.814 7.3.3). */
 static void put_mel(mel_writer *w, bool symbol)
 {
-    static const int8_t exponents[13] = {0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5};
-    const int exponent = exponents[w->state];
+    const int exponent = mtm_ht_mel_exponent[w->state];
 
     if (!symbol) {
         if (++w->run < 1 << exponent)
@@ -161,7 +159,7 @@ static int context(const encoder *k, bool first_row, int q, int rho_left)
     return (e[0] || e[1]) | (rho_left & 12 ? 2 : 0) | (e[2] || e[3] ? 4 : 0);
 }
 
-/* The exponent that the quad has at least for the decoder to know (T.814 7.3.7, equation 5). */
+/* κ: what the exponents above let expect of the greatest (T.814 7.3.7, equation 5). */
 static int predictor(const encoder *k, bool first_row, int q, int rho)
 {
     const uint8_t *const e = k->above + 2 * q;
@@ -179,7 +177,7 @@ static int predictor(const encoder *k, bool first_row, int q, int rho)
 static int put_quad(encoder *k, bool first_row, int q, const quad *o, int rho_left)
 {
     const int c = context(k, first_row, q, rho_left), kappa = predictor(k, first_row, q, o->rho);
-    const int bound = o->e_max > kappa ? o->e_max : kappa; /* U: bits that hold each of the four */
+    const int bound = o->e_max > kappa ? o->e_max : kappa; /* U ≥ bits of each of the four */
     int eps = 0;
 
     for (int n = 0; n < 4 && bound > kappa; n++)

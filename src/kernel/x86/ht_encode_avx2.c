@@ -296,8 +296,8 @@ static inline __attribute__((always_inline)) void encode_quads(ht_encoder *k, bo
                        (uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(great)));
     __m256i words = _mm256_i32gather_epi32((const int *)(const void *)mtm_ht_vlc_encode[!first], q.index, 2);
     words = _mm256_and_si256(words, _mm256_and_si256(valid, splat(0xFFFF)));
-    put_vlc_words(&k->chunk, at / 4, mtm_ht_u_encode[!first], &q, words);
-    put_magsgn_halves(&k->chunk, at / 2, &q, words, r->most);
+    put_vlc_words(k->chunk, at / 4, mtm_ht_u_encode[!first], &q, words);
+    put_magsgn_halves(k->chunk, at / 2, &q, words, r->most);
     _mm256_storeu_si256(above, _mm256_or_si256(q.t[1], from_left(q.t[3], r->left[3])));
     for (int i = 0; i < 4; i++)
         r->left[i] = q.t[i];
@@ -319,10 +319,11 @@ encode_row(ht_encoder *k, bool first, const mtm_block_input *b, const uint8_t *u
             encode_quads(k, first, &r, x, (x - begin) / 2);
         if (any_above(r.any, k->most) || _mm256_movemask_ps(_mm256_castsi256_ps(r.any)))
             return false;
-        join_magsgn(&k->chunk, end - begin, r.most);
-        k->chunk.n_vlc = (end - begin + 7) / 8;
-        ht_put_chunk_vlc(&k->vlc, &k->chunk);
-        ht_put_chunk_magsgn(&k->magsgn, &k->chunk);
+        ht_put_chunk_vlc(&k->vlc, k->before);
+        join_magsgn(k->chunk, end - begin, r.most);
+        k->chunk->n_vlc = (end - begin + 7) / 8;
+        ht_put_chunk_magsgn(&k->magsgn, k->before);
+        ht_next_chunk(k);
     }
     _mm256_storeu_si256((__m256i *)(void *)(k->above.u32 + x / 2), from_left(zero, r.left[3]));
     k->some |= !_mm256_testz_si256(r.any, r.any);
@@ -349,7 +350,7 @@ static bool encode_block(mtm_block_input *b, void *scratch)
     ht_encoder *const k = scratch;
     uint8_t *const mel = (uint8_t *)scratch + sizeof *k;
     uint8_t *const vlc_end = mel + MTM_HT_MEL_BYTES + MTM_HT_VLC_BYTES;
-    const ptrdiff_t stride_bytes = b->stride * (b->type == MTM_COEF_I16 ? 2 : 4);
+    const ptrdiff_t element = b->type == MTM_COEF_I16 ? 2 : 4, stride_bytes = b->stride * element;
 
     if (b->type == MTM_COEF_I64 || b->room_bytes < mtm_ht_encode_bound(b->width, b->height, b->n_planes))
         return false;
@@ -358,6 +359,8 @@ static bool encode_block(mtm_block_input *b, void *scratch)
         const uint8_t *const upper = (const uint8_t *)b->src + y * stride_bytes;
         const uint8_t *const lower = y + 1 < b->height ? upper + stride_bytes : NULL;
 
+        if (y + 3 < b->height)
+            ht_prefetch_lines(upper + 2 * stride_bytes, stride_bytes, b->width * (int32_t)element);
         if (!(y ? encode_next_row : encode_first_row)(k, b, upper, lower))
             return false;
     }

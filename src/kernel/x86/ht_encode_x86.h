@@ -47,10 +47,11 @@ typedef struct ht_encoder {
     ht_forward magsgn;
     ht_backward vlc;
     ht_symbols mel;
-    ht_chunk chunk;
-    int n_quads; /* per row */
-    bool some;   /* coefficients are not 0 */
-    int most;    /* magnitude */
+    ht_chunk chunks[2];
+    ht_chunk *chunk, *before; /* being filled; the one before, which is written meanwhile */
+    int n_quads;              /* per row */
+    bool some;                /* coefficients are not 0 */
+    int most;                 /* magnitude */
     /* What the row above leaves for each quad: 2µ − 1 of its lower left or'ed with its left neighbour's lower right. */
     union {
         _Alignas(64) uint16_t u16[MTM_BLOCK_MAX_SIDE / 2 + 2 * HT_CHUNK_QUADS];
@@ -60,19 +61,20 @@ typedef struct ht_encoder {
 
 /* ---- MagSgn ------------------------------------------------------------------------------------------- */
 
-/* Byte by byte, as a byte 0xFF is among them or just before. */
-__attribute__((noinline, cold)) static void ht_forward_stuffed(ht_forward *w)
+/* Byte by byte, as a byte 0xFF is among them or just before. By value, so that the callers' stay in registers. */
+__attribute__((noinline, cold)) static ht_forward ht_forward_stuffed(ht_forward w)
 {
-    unsigned room = w->after_ff ? 7 : 8;
+    unsigned room = w.after_ff ? 7 : 8;
 
-    while (w->n >= room) {
-        const uint8_t byte = (uint8_t)_bzhi_u64(w->acc, room);
+    while (w.n >= room) {
+        const uint8_t byte = (uint8_t)_bzhi_u64(w.acc, room);
 
-        *w->at++ = byte;
-        w->acc >>= room, w->n -= room;
+        *w.at++ = byte;
+        w.acc >>= room, w.n -= room;
         room = byte == 0xFF ? 7 : 8;
     }
-    w->after_ff = room == 7;
+    w.after_ff = room == 7;
+    return w;
 }
 
 /* bits ≤ HT_WORD_BITS. Writes 8 bytes. */
@@ -82,7 +84,7 @@ static inline __attribute__((always_inline)) void ht_put_magsgn(ht_forward *w, u
     w->n += bits;
     const uint64_t ff = (~w->acc - 0x0101010101010101) & w->acc & 0x8080808080808080;
     if (__builtin_expect((ff | w->after_ff) != 0, 0)) {
-        ht_forward_stuffed(w);
+        *w = ht_forward_stuffed(*w);
         return;
     }
     memcpy(w->at, &w->acc, 8);
@@ -141,18 +143,15 @@ static inline uint8_t *ht_end_magsgn(ht_forward *w)
 /* ---- VLC ---------------------------------------------------------------------------------------------- */
 
 /* Byte by byte, as seven 1 bits are where a byte begins. */
-__attribute__((noinline, cold)) static void ht_backward_stuffed(ht_backward *w)
+__attribute__((noinline, cold)) static ht_backward ht_backward_stuffed(ht_backward w)
 {
-    bool after_8f = w->at[1] > 0x8F;
+    for (bool after_8f = w.at[1] > 0x8F;; after_8f = w.at[1] > 0x8F) {
+        const unsigned room = after_8f && w.n >= 7 && (w.acc & 0x7F) == 0x7F ? 7 : 8;
 
-    for (;;) {
-        const unsigned room = after_8f && w->n >= 7 && (w->acc & 0x7F) == 0x7F ? 7 : 8;
-
-        if (w->n < room)
-            return;
-        *w->at-- = (uint8_t)_bzhi_u64(w->acc, room);
-        after_8f = w->at[1] > 0x8F;
-        w->acc >>= room, w->n -= room;
+        if (w.n < room)
+            return w;
+        *w.at-- = (uint8_t)_bzhi_u64(w.acc, room);
+        w.acc >>= room, w.n -= room;
     }
 }
 
@@ -161,10 +160,10 @@ static inline __attribute__((always_inline)) void ht_put_vlc(ht_backward *w, uin
 {
     w->acc |= word << w->n;
     w->n += bits;
-    const uint64_t sevens = 0x7F7F7F7F7F7F7F7F,
-                   missing = (~w->acc & sevens) + sevens; /* 0x80 where not all are 1 */
+    const uint64_t sevens = 0x7F7F7F7F7F7F7F7F;
+    const uint64_t missing = (~w->acc & sevens) + sevens; /* 0x80 in a byte without seven 1 bits */
     if (__builtin_expect((~missing & ~sevens) != 0, 0)) {
-        ht_backward_stuffed(w);
+        *w = ht_backward_stuffed(*w);
         return;
     }
     const uint64_t bytes = __builtin_bswap64(w->acc);
@@ -283,9 +282,29 @@ static inline void ht_encoder_begin(ht_encoder *k, mtm_block_input *b, uint8_t *
     vlc_end[-1] = 0xFF;
     k->vlc = (ht_backward){.at = vlc_end - 2, .acc = 0xF, .n = 4}; /* T.814 7.1.4 */
     k->mel.n = 0, k->mel.bits[0] = 0;
-    k->n_quads = (b->width + 1) >> 1;
+    k->chunk = &k->chunks[0], k->before = &k->chunks[1];
+    k->before->n_vlc = k->before->magsgn_groups = 0, k->before->magsgn_words = 1,
+    k->before->magsgn_long = false;
     k->some = false;
     k->most = b->n_planes < 31 && (1 << b->n_planes) - 1 < most ? (1 << b->n_planes) - 1 : most;
+}
+
+/* Two lines that come next; strides are too great for the processor to guess them. */
+static inline void ht_prefetch_lines(const void *line, ptrdiff_t stride_bytes, int32_t bytes)
+{
+    for (int32_t i = 0; i < bytes; i += 64) {
+        _mm_prefetch((const char *)line + i, _MM_HINT_T0);
+        _mm_prefetch((const char *)line + stride_bytes + i, _MM_HINT_T0);
+    }
+}
+
+/* The chunk is filled: it is the next to be written. A variant fills one while it writes the one before, since the first
+ * keeps the vector units busy and the second the others. */
+static inline void ht_next_chunk(ht_encoder *k)
+{
+    ht_chunk *const filled = k->chunk;
+
+    k->chunk = k->before, k->before = filled;
 }
 
 static inline void ht_encoder_end(ht_encoder *k, mtm_block_input *b, uint8_t *mel_bytes, uint8_t *vlc_end)
@@ -296,6 +315,8 @@ static inline void ht_encoder_end(ht_encoder *k, mtm_block_input *b, uint8_t *me
         mtm_ht_no_block(b, MTM_BLOCK_OK);
         return;
     }
+    ht_put_chunk_vlc(&k->vlc, k->before);
+    ht_put_chunk_magsgn(&k->magsgn, k->before);
     ht_code_symbols(&mel, &k->mel);
     mtm_ht_tail t = {.mel = mel_bytes,
                      .mel_at = mel.at,
