@@ -185,8 +185,9 @@ typedef struct mtm_encode_params {
     double step; /* lossy: base quantiser step, as a fraction of the nominal range; 0: not given (1/256 when
                              * nothing is) */
     double rate; /* "j2k": most bits per pixel, by truncating passes; 0: not limited */
-    int32_t layers;          /* "j2k": quality layers; 0: 1 */
-    int32_t levels;          /* decompositions 0 … 32; −1: the shorter side of the base is ≤ 64; at least 5, while it is ≥ 8 */
+    int32_t layers; /* "j2k": quality layers; 0: 1 */
+    int32_t
+        levels; /* decompositions 0 … 32; −1: the shorter side of the base is ≤ 64; at least 5, while it is ≥ 8 */
     int32_t block[2];        /* height, width: powers of two, 4 … 1024, product ≤ 4096; 0: 64 */
     const char *progression; /* NULL: "RPCL" */
     const int32_t (

@@ -144,7 +144,9 @@ static mtm_status plan_make(plan *p, const j2k_input *in, const mtm_decode_param
     MTM_TRY(j2k_channels_make(&channels, &n_channels, &b, &h, arena, NULL, err));
     MTM_TRY(j2k_want_make(&want, &h, channels, n_channels, params, false, arena, err));
     MTM_TRY(j2k_stream_open(&s, in, &h, false, arena, NULL, err));
-    if (!plan_add(p, 0, h.sot) || !plan_add(p, b.header_offset, b.header_offset + b.header_bytes))
+    /* The main header ends where SOT is seen. */
+    if (!plan_add(p, 0, h.sot + J2K_SOT_BYTES) ||
+        !plan_add(p, b.header_offset, b.header_offset + b.header_bytes))
         return MTM_NOMEM(err);
     return tiles_plan(p, &s, &want, total, lim, err);
 }
