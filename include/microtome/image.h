@@ -4,6 +4,7 @@
 #define MICROTOME_IMAGE_H
 
 #include "array.h"
+#include "codec.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -41,9 +42,9 @@ typedef struct mtm_open_options {
 
 /* What a picture is. All pointers live as long as the image. */
 typedef struct mtm_image_info {
-    const char *format;          /* "nifti1", "nifti2", "analyze", "npy", "nrrd", "mha" */
-    const char *codec;           /* "none", "gzip" */
-    char axes[MTM_MAX_DIMS + 1]; /* "ZYX", "TZYX", "CTZYX", "ZYXC" */
+    const char *format; /* "nifti1", "nifti2", "analyze", "npy", "nrrd", "mha", "j2c", "jp2", "jph" */
+    const char *codec;  /* "none", "gzip", "j2k", "htj2k" */
+    char axes[MTM_MAX_DIMS + 1]; /* "ZYX", "TZYX", "CTZYX", "ZYXC", "YX", "YXC" */
     int32_t ndim;
     int64_t shape[MTM_MAX_DIMS];
     mtm_dtype stored_dtype; /* as in the file, native byte order; what raw reads give */
@@ -52,9 +53,15 @@ typedef struct mtm_image_info {
     bool has_affine;
     double affine[16];            /* row-major 4×4: voxel centre (x, y, z) → mm, RAS+ */
     double spacing[MTM_MAX_DIMS]; /* one entry per axis: mm, s for T, 1 for C */
-    int32_t n_levels;             /* 1 for volumes */
+    int32_t n_levels;             /* resolutions; 1 for volumes */
     int64_t file_bytes;
 } mtm_image_info;
+
+/* One resolution; level 0 is the finest, and its shape the info's. */
+typedef struct mtm_image_level {
+    int64_t shape[MTM_MAX_DIMS];
+    double downsample; /* level-0 pixels per pixel, 1 for level 0 */
+} mtm_image_level;
 
 /* `uri`: a path. Errors: MTM_E_NOTFOUND, MTM_E_DENIED, MTM_E_UNSUPPORTED (no format knows it), MTM_E_CORRUPT,
  * MTM_E_LIMIT. opt NULL: defaults. */
@@ -62,6 +69,8 @@ MTM_API mtm_status mtm_image_open(mtm_image **out, const char *uri, const mtm_op
                                   mtm_error *err);
 MTM_API void mtm_image_close(mtm_image *im);
 MTM_API const mtm_image_info *mtm_image_info_get(const mtm_image *im);
+/* Errors: MTM_E_INVAL (there is no such level). */
+MTM_API mtm_status mtm_image_level_get(const mtm_image *im, int level, mtm_image_level *out, mtm_error *err);
 
 /* Properties of the format ("nifti.descrip", "nifti.qform_code", …), and problems noticed on opening. */
 MTM_API int64_t mtm_image_property_count(const mtm_image *im);
@@ -78,7 +87,7 @@ typedef struct mtm_read_options {
     int64_t timing_ns[3];   /* out: [0] read, [1] inflate, [2] convert; added to what is there */
 } mtm_read_options;
 
-/* Reads `box` (NULL: all) of `level`. dst->data NULL: a new C-order array of dst->dtype (MTM_NONE: the info's
+/* Reads `box` (NULL: all; in pixels of the level) of `level`. dst->data NULL: a new C-order array of dst->dtype (MTM_NONE: the info's
  * dtype, or stored_dtype when raw) is made; else values are converted into the given view, whose shape must be
  * the box's. Any thread. Errors: MTM_E_INVAL (box), MTM_E_CORRUPT (data), MTM_E_CONFLICT (the file changed),
  * MTM_E_LIMIT. A failed read leaves the handle good. */
@@ -99,12 +108,15 @@ MTM_API mtm_status mtm_image_labels_get(mtm_image *im, mtm_read_options *opt, mt
 
 typedef struct mtm_write_options {
     uint32_t struct_size;
-    const char *format;    /* NULL: by the path's ending (".nii", ".nii.gz", ".npy", ".png") */
-    const char *axes;      /* of the array; NULL: "ZYX" for three axes, "TZYX" for four, … */
-    const double *affine;  /* row-major 4×4, voxel (x, y, z) → mm RAS+; NULL: none */
-    double slope, inter;   /* stored in a NIfTI header; 0, 0: none */
-    int level;             /* deflate level 1…12; 0: default 6 */
-    const mtm_image *like; /* keeps this NIfTI's description, units and extensions; NULL: none */
+    const char *
+        format; /* NULL: by the path's ending (".nii", ".nii.gz", ".npy", ".png", ".j2c", ".jph", ".j2k", ".jp2") */
+    const char *axes;     /* of the array; NULL: "ZYX" for three axes, "TZYX" for four, … */
+    const double *affine; /* row-major 4×4, voxel (x, y, z) → mm RAS+; NULL: none */
+    double slope, inter;  /* stored in a NIfTI header; 0, 0: none */
+    int level;            /* deflate level 1…12; 0: default 6 */
+    const mtm_image *
+        like; /* keeps this NIfTI's description, units and extensions, or a codestream's precision; NULL: none */
+    const mtm_encode_params *encode; /* of codestreams; NULL: lossless, as mtm_encode_params_default says */
 } mtm_write_options;
 
 /* Writes beside the destination, syncs, then renames: the old file stays until the new one is whole. Errors:

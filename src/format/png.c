@@ -1,4 +1,4 @@
-/* format/png.c: writes 8-bit pictures [Y, X] and [Y, X, 3] as PNG, by libpng.
+/* format/png.c: writes pictures [Y, X] and [Y, X, 3] of 8 or 16 bits as PNG, by libpng.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <png.h>
 #include <setjmp.h>
@@ -46,10 +46,12 @@ static void png_run(png_job *job, const mtm_array *a)
     if (setjmp(job->out))
         return;
     png_set_write_fn(job->png, job, png_put, png_no_flush);
-    png_set_IHDR(job->png, job->info, (png_uint_32)a->shape[1], (png_uint_32)a->shape[0], 8,
-                 a->ndim == 2 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
-                 PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(job->png, job->info, (png_uint_32)a->shape[1], (png_uint_32)a->shape[0],
+                 a->dtype == MTM_U16 ? 16 : 8, a->ndim == 2 ? PNG_COLOR_TYPE_GRAY : PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_write_info(job->png, job->info);
+    if (a->dtype == MTM_U16)
+        png_set_swap(job->png); /* to PNG's big-endian order; ours is a little-endian machine's */
     for (int64_t y = 0; y < a->shape[0]; y++)
         png_write_row(job->png, (png_const_bytep)a->data + y * a->stride[0]);
     png_write_end(job->png, job->info);
@@ -59,8 +61,8 @@ static mtm_status shape_check(const mtm_array *a, mtm_error *err)
 {
     const bool plane = a->ndim == 2 || (a->ndim == 3 && a->shape[2] == 3);
 
-    if (a->dtype != MTM_U8 || !plane)
-        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "PNG takes uint8 of [Y, X] or [Y, X, 3]");
+    if ((a->dtype != MTM_U8 && a->dtype != MTM_U16) || !plane)
+        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "PNG takes uint8 or uint16 of [Y, X] or [Y, X, 3]");
     for (int i = 0; i < 2; i++)
         if (a->shape[i] < 1 || a->shape[i] > PNG_USER_WIDTH_MAX || a->shape[i] > PNG_USER_HEIGHT_MAX)
             return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "PNG cannot have %" PRId64 " rows or columns",
@@ -74,7 +76,7 @@ mtm_status mtm_png_write(mtm_writer *w, const mtm_picture *p, mtm_error *err)
     mtm_array a;
 
     MTM_TRY(shape_check(p->a, err));
-    MTM_TRY(mtm_c_order(&a, p->a, MTM_U8, 0, err));
+    MTM_TRY(mtm_c_order(&a, p->a, p->a->dtype, 0, err));
     job.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &job, png_failed, png_silent);
     job.info = job.png ? png_create_info_struct(job.png) : NULL;
     if (job.info)

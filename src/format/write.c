@@ -9,10 +9,10 @@ static const struct {
     mtm_write_fn write;
     bool gzip;
 } formats[] = {
-    {".nii.gz", mtm_nifti_write, true},
-    {".nii", mtm_nifti_write, false},
-    {".npy", mtm_npy_write, false},
-    {".png", mtm_png_write, false},
+    {".nii.gz", mtm_nifti_write, true}, {".nii", mtm_nifti_write, false}, {".npy", mtm_npy_write, false},
+    {".png", mtm_png_write, false},     {".pgm", mtm_pnm_write, false},   {".ppm", mtm_pnm_write, false},
+    {".pgx", mtm_pgx_write, false},     {".raw", mtm_raw_write, false},   {".j2c", mtm_j2c_write, false},
+    {".jph", mtm_jph_write, false},     {".j2k", mtm_j2k_write, false},   {".jp2", mtm_jp2_write, false},
 };
 
 mtm_status mtm_c_order(mtm_array *out, const mtm_array *a, mtm_dtype t, size_t lead_bytes, mtm_error *err)
@@ -91,9 +91,10 @@ static mtm_status image_write(const char *path, const mtm_array *a, const mtm_wr
         return mtm_fail(err, MTM_E_INVAL, -1, "mtm_write_options has %u bytes instead of %zu",
                         (unsigned)opt->struct_size, sizeof *opt);
     if (f < 0)
-        return mtm_fail(
-            err, MTM_E_UNSUPPORTED, -1,
-            "the format is not known by the name's ending; .nii, .nii.gz, .npy and .png are written");
+        return mtm_fail(err, MTM_E_UNSUPPORTED, -1,
+                        "the format is not known by the name's ending; .nii, .nii.gz, .npy, .png, .pgm, "
+                        ".ppm, .pgx, .raw, .j2c, .jph, .j2k and "
+                        ".jp2 are written");
     p.gzip = formats[f].gzip;
     MTM_TRY(picture_check(&p, err));
     MTM_TRY(mtm_writer_open(&w, path, err));

@@ -31,6 +31,7 @@ void mtm_image_clear(mtm_image *im)
     }
     for (int64_t i = 0; i < im->n_problems; i++)
         mtm_free(im->problems[i]);
+    mtm_free(im->levels);
     mtm_free(im->properties);
     mtm_free(im->problems);
     mtm_free(im->kept);
@@ -49,6 +50,20 @@ void mtm_image_close(mtm_image *im)
 const mtm_image_info *mtm_image_info_get(const mtm_image *im)
 {
     return &im->info;
+}
+
+mtm_status mtm_image_level_get(const mtm_image *im, int level, mtm_image_level *out, mtm_error *err)
+{
+    if (level < 0 || level >= im->info.n_levels)
+        return mtm_fail(err, MTM_E_INVAL, -1, "level %d does not exist; the image has %d", level,
+                        im->info.n_levels);
+    if (im->levels) {
+        *out = im->levels[level];
+        return MTM_OK;
+    }
+    *out = (mtm_image_level){.downsample = 1};
+    memcpy(out->shape, im->info.shape, sizeof out->shape);
+    return MTM_OK;
 }
 
 /* Room for one more element of a list that only grows while an image is opened. */
@@ -135,28 +150,27 @@ const char *mtm_image_problem_get(const mtm_image *im, int64_t i)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-/* *out: the box given, or all of the image. */
+/* *out: the box given, or all of the level. */
 static mtm_status box_check(mtm_box *out, const mtm_image *im, int level, const mtm_box *box, mtm_error *err)
 {
     const mtm_image_info *const info = &im->info;
+    mtm_image_level l;
 
-    if (level != 0)
-        return mtm_fail(err, MTM_E_INVAL, -1, "level %d does not exist; the image has %d", level,
-                        info->n_levels);
+    MTM_TRY(mtm_image_level_get(im, level, &l, err));
     *out = (mtm_box){.ndim = info->ndim};
-    memcpy(out->size, info->shape, sizeof out->size);
+    memcpy(out->size, l.shape, sizeof out->size);
     if (!box)
         return MTM_OK;
     if (box->ndim != info->ndim)
         return mtm_fail(err, MTM_E_INVAL, -1, "the box has %d axes, the image has %d (%s)", box->ndim,
                         info->ndim, info->axes);
     for (int32_t i = 0; i < box->ndim; i++)
-        if (box->start[i] < 0 || box->size[i] < 0 || box->start[i] > info->shape[i] ||
-            box->size[i] > info->shape[i] - box->start[i])
+        if (box->start[i] < 0 || box->size[i] < 0 || box->start[i] > l.shape[i] ||
+            box->size[i] > l.shape[i] - box->start[i])
             return mtm_fail(err, MTM_E_INVAL, -1,
                             "the box leaves the image: start %" PRId64 ", size %" PRId64
                             " on axis %c of %" PRId64,
-                            box->start[i], box->size[i], info->axes[i], info->shape[i]);
+                            box->start[i], box->size[i], info->axes[i], l.shape[i]);
     *out = *box;
     return MTM_OK;
 }
@@ -205,10 +219,10 @@ static mtm_status image_read(mtm_image *im, int level, const mtm_box *box, mtm_r
     mtm_status s;
 
     MTM_TRY(box_check(&b, im, level, box, err));
-    if (opt->stats && box_is_all(&b, &im->info))
+    if (opt->stats && level == 0 && box_is_all(&b, &im->info))
         want = &stats;
     MTM_TRY(destination(dst, &made, im, &b, opt, err));
-    s = im->kind->read(im, &b, opt, &made, want, err);
+    s = im->kind->read(im, level, &b, opt, &made, want, err);
     if (s != MTM_OK) {
         mtm_array_drop(&made); /* a caller's memory has no owner here and stays */
         return s;

@@ -9,8 +9,8 @@
 #include "microtome/image.h"
 
 typedef struct mtm_image_kind {
-    /* Fills dst, whose shape is the box's. stats: NULL, or the box is the whole image and they are wanted. */
-    mtm_status (*read)(mtm_image *im, const mtm_box *box, mtm_read_options *opt, mtm_array *dst,
+    /* Fills dst, whose shape is the box's. stats: NULL, or the box is the whole of level 0 and they are wanted. */
+    mtm_status (*read)(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt, mtm_array *dst,
                        mtm_image_stats *stats, mtm_error *err);
     void (*close)(mtm_image *im); /* frees im too */
 } mtm_image_kind;
@@ -25,8 +25,9 @@ struct mtm_image {
     mtm_image_info info;
     char *path;
     mtm_limits limits;
-    mtm_index *index;      /* NULL: none, or an image in several files */
-    mtm_identity identity; /* of the file; empty without an index */
+    mtm_index *index;        /* NULL: none, or an image in several files */
+    mtm_identity identity;   /* of the file; empty without an index */
+    mtm_image_level *levels; /* [info.n_levels], from mtm_alloc; NULL: level 0 alone */
     mtm_property *properties;
     int64_t n_properties;
     char **problems;

@@ -18,8 +18,8 @@ enum {
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-static mtm_status volume_read(mtm_image *im, const mtm_box *box, mtm_read_options *opt, mtm_array *dst,
-                              mtm_image_stats *stats, mtm_error *err);
+static mtm_status volume_read(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt,
+                              mtm_array *dst, mtm_image_stats *stats, mtm_error *err);
 
 static void volume_close(mtm_image *im)
 {
@@ -538,8 +538,8 @@ static mtm_status gzip_read(mtm_volume *v, const mtm_box *box, mtm_read_options 
     return s;
 }
 
-static mtm_status volume_read(mtm_image *im, const mtm_box *box, mtm_read_options *opt, mtm_array *dst,
-                              mtm_image_stats *stats, mtm_error *err)
+static mtm_status volume_read(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt,
+                              mtm_array *dst, mtm_image_stats *stats, mtm_error *err)
 {
     mtm_volume *const v = (mtm_volume *)im;
 
