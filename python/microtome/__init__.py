@@ -1,6 +1,7 @@
 """microtome: medical images between the scanner and the trained network.
 
     im = mt.open("t1.nii.gz"); im[80:90]             one handle for every picture, read by box
+    mt.codec.decode(data, region=…), mt.codec.encode(a)   JPEG 2000 and HTJ2K
     mt.ops.resize(a, size=(96, 96, 96))              operators on NumPy arrays of any stride
     chain = mt.Chain([mt.Normalize("image"), mt.RandomFlip(p=0.5)])
     for batch in mt.Loader(items, chain, batch_size=2, shuffle=True): batch["image"]
@@ -10,7 +11,7 @@ Long calls release the interpreter's lock. Errors derive from mt.Error.
 SPDX-License-Identifier: Apache-2.0
 """
 
-from . import _core, ops
+from . import _core, codec, ops
 from ._core import Array, Index, cpu_flags, get_threads, set_threads
 from .chain import Apply, Chain, Operator, Sample
 from .errors import (
@@ -68,6 +69,7 @@ __all__ = [
     "Sample",
     "Status",
     "UnsupportedError",
+    "codec",
     "convert",
     "cpu_flags",
     "get_threads",

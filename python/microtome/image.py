@@ -33,7 +33,8 @@ class Level(tuple):
 
 
 def open(uri: Path, index: _core.Index | Path | None = None, max_bytes: int | None = None) -> Image:
-    """Opens an image: NIfTI-1 and -2 (.nii, .nii.gz, .hdr/.img), Analyze 7.5, .npy. Only the header is read.
+    """Opens an image: NIfTI-1 and -2 (.nii, .nii.gz, .hdr/.img), Analyze 7.5, .npy, NRRD, MetaImage, JPEG 2000 and HTJ2K
+    (.j2c, .j2k, .jp2, .jph: levels are its resolutions), PGM, PPM. Only the header is read.
 
     uri: a path. index: an mt.Index or a path to one; remembers gzip access points and statistics, so that a later read of a
     box starts near it. max_bytes: largest decoded image or box that is accepted; default 64 GiB.
@@ -128,8 +129,8 @@ class Image:
 
     @property
     def levels(self) -> list[Level]:
-        """Resolutions, finest first; volumes have one."""
-        return [Level(self.shape)]
+        """Resolutions, finest first; volumes have one, codestreams one per wavelet decomposition and one more."""
+        return [Level(shape, downsample) for shape, downsample in self._info["levels"]]
 
     @property
     def channels(self) -> int:
@@ -157,7 +158,7 @@ class Image:
     ) -> ndarray:
         """Reads a box as a NumPy array.
 
-        box: ((z0, z1), (y0, y1), …), half open, in this image's axes; trailing axes may be left out, an end that is None is the
+        box: ((z0, z1), (y0, y1), …), half open, in this image's axes and the level's pixels; trailing axes may be left out, an end that is None is the
         image's. raw: stored values, no slope and intercept. out: writable array of the result's shape (any strides), which is
         filled and returned. axes: a permutation of im.axes ("XYZ"): a strided view, no copy. dtype: of the result; floats become
         integers by rounding half to even, clamped.
@@ -220,17 +221,18 @@ class Image:
         pairs = list(box) if box is not None else []
         if len(pairs) > self.ndim:
             raise InvalidError(f"the box has {len(pairs)} axes, the image {self.ndim}")
-        start, stop = [0] * self.ndim, list(self.shape)
+        shape = self._info["levels"][level][0]
+        start, stop = [0] * self.ndim, list(shape)
         for i, pair in enumerate(pairs):
             try:
                 lo, hi = pair
                 start[i] = 0 if lo is None else lo.__index__()
-                stop[i] = self.shape[i] if hi is None else hi.__index__()
+                stop[i] = shape[i] if hi is None else hi.__index__()
             except (TypeError, ValueError, AttributeError):
                 raise InvalidError(f"axis {i} of the box must be a pair of integers, not {pair!r}") from None
-            if not 0 <= start[i] <= stop[i] <= self.shape[i]:
+            if not 0 <= start[i] <= stop[i] <= shape[i]:
                 raise InvalidError(
-                    f"axis {i} ({self.axes[i]}) of the box is {start[i]} to {stop[i]}; the image has 0 to {self.shape[i]}"
+                    f"axis {i} ({self.axes[i]}) of the box is {start[i]} to {stop[i]}; the image has 0 to {shape[i]}"
                 )
         return tuple(start), tuple(b - a for a, b in zip(start, stop, strict=True))
 
@@ -298,8 +300,9 @@ def write(
 ) -> None:
     """Writes an array as an image: beside the destination, synced, then renamed, so the old file stays until the new one is whole.
 
-    path: .nii, .nii.gz, .npy, .png by its ending, or format= says. array: any strides; axes names its axes (default "ZYX" for
-    three, "TZYX" for four). affine: 4×4, voxel centre (x, y, z) → mm, RAS+. like: an open NIfTI whose description, units and
+    path: .nii, .nii.gz, .npy, .png, .pgm, .ppm, .pgx, .raw, .j2c, .jph (HTJ2K), .j2k, .jp2 (JPEG 2000; both lossless, options:
+    mt.codec.encode) by its ending, or format= says. array: any strides; axes names its axes (default "ZYX" for three, "TZYX"
+    for four; of a codestream "YXC"). affine: 4×4, voxel centre (x, y, z) → mm, RAS+. like: an open NIfTI whose description, units and
     extensions are kept. level: of deflate, 1 to 12; 0: 6. slope, inter: stored in a NIfTI header, values are not changed.
     Errors: UnsupportedError (dtype or format), AccessError, InputOutputError (no space).
     """
@@ -322,7 +325,7 @@ def convert(
     deflate: int = 0,
     index: _core.Index | Path | None = None,
 ) -> None:
-    """Converts any readable image to .nii, .nii.gz or .npy, as `microtome convert` does.
+    """Converts any readable image to any format that write knows, as `microtome convert` does.
 
     src: a path or an open image. box, level: the part, as in Image.read; the affine follows. dtype: of the values in the file;
     default: the stored values with their slope and intercept, unchanged. raw: stored values, slope and intercept dropped.
@@ -348,7 +351,7 @@ def convert(
             a, affine = ops.spacing(a, affine, spacing)
     if dtype is not None and a.dtype != _numpy().dtype(dtype):
         a = _core.convert(a, _declare.dtype_name(dtype))
-    like = im if im.format.startswith(("nifti", "analyze")) else None
+    like = im if im.format.startswith(("nifti", "analyze", "j2c", "jp")) else None
     slope, inter = (im.slope, im.inter) if keep_scale else (0.0, 0.0)
     write(
         dst, a, affine=affine, axes=im.axes, like=like, format=format, level=deflate, slope=slope, inter=inter

@@ -9,7 +9,7 @@
 
 #include <microtome/microtome.h>
 
-enum { CORE_SPARE_EXECS = 8 };
+enum { CORE_SPARE_EXECS = 8, CORE_CODEC_POOLS = 255, CORE_CODEC_BYTES_KEPT = 64 << 20 };
 
 /* One interpreter's module. Touched only under the interpreter's lock. */
 typedef struct core_state {
@@ -24,6 +24,10 @@ typedef struct core_state {
     mtm_recycler *recycler;
     mtm_exec *spare[CORE_SPARE_EXECS]; /* contexts that no call uses at the moment */
     int n_spare;
+    mtm_codec_ctx *codec;
+    mtm_pool
+        *codec_pools[CORE_CODEC_POOLS]; /* [n]: for n + 2 threads, of which the calling one is the first */
+    mtm_bytes codec_bytes;              /* an encoder's memory that no call uses at the moment */
 } core_state;
 
 /* ---- module.c ----------------------------------------------------------------------------------------- */
@@ -133,6 +137,7 @@ typedef struct IndexObject {
     PyObject_HEAD mtm_index *index;
 } IndexObject;
 
+int core_codec_add(PyObject *module);
 int core_ops_add(PyObject *module);
 int core_image_add(PyObject *module);
 int core_chain_add(PyObject *module);

@@ -107,17 +107,34 @@ static void image_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
+/* [(shape, downsample)], finest first. */
+static PyObject *level_list(const mtm_image *im)
+{
+    const mtm_image_info *const f = mtm_image_info_get(im);
+    PyObject *list = PyList_New(f->n_levels);
+
+    for (int i = 0; list && i < f->n_levels; i++) {
+        mtm_image_level l = {0};
+        (void)mtm_image_level_get(im, i, &l, NULL); /* there are that many */
+        PyObject *const pair = Py_BuildValue("(Nd)", core_shape_tuple(l.shape, f->ndim), l.downsample);
+
+        if (!pair || PyList_SetItem(list, i, pair))
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
 static PyObject *image_info(PyObject *self, PyObject *unused)
 {
     const mtm_image_info *const f = mtm_image_info_get(((ImageObject *)self)->image);
     PyObject *const affine = f->has_affine ? core_double_tuple(f->affine, 16) : Py_NewRef(Py_None);
 
-    return Py_BuildValue("{s:s,s:s,s:s,s:N,s:s,s:s,s:d,s:d,s:N,s:N,s:i,s:L}", "format", f->format, "codec",
-                         f->codec, "axes", f->axes, "shape", core_shape_tuple(f->shape, f->ndim),
+    return Py_BuildValue("{s:s,s:s,s:s,s:N,s:s,s:s,s:d,s:d,s:N,s:N,s:i,s:N,s:L}", "format", f->format,
+                         "codec", f->codec, "axes", f->axes, "shape", core_shape_tuple(f->shape, f->ndim),
                          "stored_dtype", mtm_dtype_name(f->stored_dtype), "dtype", mtm_dtype_name(f->dtype),
                          "slope", f->slope, "inter", f->inter, "affine", affine, "spacing",
-                         core_double_tuple(f->spacing, f->ndim), "n_levels", (int)f->n_levels, "file_bytes",
-                         (long long)f->file_bytes);
+                         core_double_tuple(f->spacing, f->ndim), "n_levels", (int)f->n_levels, "levels",
+                         level_list(((ImageObject *)self)->image), "file_bytes", (long long)f->file_bytes);
 }
 
 static PyObject *utf8(const char *s)

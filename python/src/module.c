@@ -17,7 +17,9 @@ bool core_runtime(core_state *st)
     if (st->owner_pid != pid) {
         /* In a forked child the parent's threads are gone and its locks may be held for ever: what belongs to them is
          * left alone. */
-        st->pool = NULL, st->recycler = NULL, st->n_spare = 0;
+        st->pool = NULL, st->recycler = NULL, st->n_spare = 0, st->codec = NULL;
+        memset(st->codec_pools, 0, sizeof st->codec_pools);
+        st->codec_bytes = (mtm_bytes){0};
         st->owner_pid = pid;
     }
     if (!st->recycler && mtm_recycler_new(&st->recycler, keep_bytes, &err))
@@ -74,6 +76,21 @@ static void threads_free(core_state *st)
     st->recycler = NULL;
 }
 
+/* What mt.codec keeps between calls. */
+static void codec_free(core_state *st)
+{
+    if (st->owner_pid != (long)getpid())
+        return;
+    for (int i = 0; i < CORE_CODEC_POOLS; i++) {
+        mtm_pool *const pool = st->codec_pools[i];
+
+        Py_BEGIN_ALLOW_THREADS mtm_pool_free(pool);
+        Py_END_ALLOW_THREADS
+    }
+    mtm_codec_ctx_free(st->codec);
+    mtm_bytes_drop(&st->codec_bytes);
+}
+
 PyDoc_STRVAR(set_threads_doc,
              "set_threads(n)\n--\n\n"
              "Sets how many threads eager calls share (reads, operators, writes); 0, the default: one per\n"
@@ -114,8 +131,8 @@ static PyMethodDef methods[] = {{"set_threads", set_threads, METH_O, set_threads
                                 {"cpu_flags", cpu_flags, METH_NOARGS, cpu_flags_doc},
                                 {0}};
 
-static int (*const parts[])(PyObject *module) = {core_array_add, core_ops_add,    core_image_add,
-                                                 core_chain_add, core_loader_add, NULL};
+static int (*const parts[])(PyObject *module) = {
+    core_array_add, core_codec_add, core_ops_add, core_image_add, core_chain_add, core_loader_add, NULL};
 
 static int core_exec(PyObject *module)
 {
@@ -169,6 +186,7 @@ static void core_free(void *module)
         return;
     core_clear(module);
     threads_free(st);
+    codec_free(st);
     if (st->owner_pid == (long)getpid())
         mtm_recycler_free(st->recycler);
 }
