@@ -23,7 +23,7 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 } cli_command;
 
-extern const cli_command cli_info, cli_convert, cli_view, cli_bench, cli_check;
+extern const cli_command cli_info, cli_convert, cli_decode, cli_encode, cli_view, cli_bench, cli_check;
 
 /* Sorts argv into options and places (both orders mixed, "--" ends options). Returns the number of places, which are moved
  * to the front of argv[1…], or −1 after a message; −2 after --help was printed. */
@@ -31,6 +31,8 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_option *options, 
 
 /* Prints "microtome: FILE: sentence (byte OFFSET)" and returns the exit code for the status. */
 int cli_fail(const char *file, const mtm_error *err);
+/* Fills err as MTM_E_INVAL: what was asked for does not fit the file. */
+mtm_status cli_bad(mtm_error *err, const char *fmt, ...) MTM_PRINTF(2, 3);
 int cli_usage(const cli_command *c, const char *fmt, ...) MTM_PRINTF(2, 3);
 
 /* "z0:z1,y0:y1,x0:x1" into a box of an image; an empty side is the image's end. False: no box, or outside. */
@@ -45,6 +47,14 @@ int cli_numbers(const char *text, double *v, int most);
  * NULL; else 16 numbers that are updated. out as in mtm_op_run. */
 mtm_status cli_op(mtm_exec *x, const char *name, const char *args, const mtm_array *in, double *affine,
                   mtm_array *out, mtm_error *err);
+
+/* A whole file in new memory (free). Errors: MTM_E_NOTFOUND, MTM_E_DENIED, MTM_E_IO, MTM_E_NOMEM. */
+mtm_status cli_read_file(const char *path, uint8_t **data, size_t *size_bytes, mtm_error *err);
+
+/* The headers' facts of a JPEG 2000 or HTJ2K file; false: the file is none, or damaged. Free with mtm_codec_info_free. */
+bool cli_codestream_read(const char *path, mtm_codec_info **out);
+void cli_codestream_text(const mtm_codec_info *f);
+void cli_codestream_json(const mtm_codec_info *f); /* one object */
 
 void cli_json_text(FILE *f, const char *s);
 void cli_json_number(FILE *f, double x); /* null for inf and nan */

@@ -1,4 +1,4 @@
-/* cli/convert.c: `microtome convert IN OUT`: any readable image to NIfTI, .npy or PNG.
+/* cli/convert.c: `microtome convert IN OUT`: any readable image to NIfTI, .npy, PNG or a codestream.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
@@ -48,23 +48,24 @@ static void move_origin(job *j, const mtm_image_info *info, const mtm_box *box)
 static mtm_status load(job *j, const char *path, cli_option *o, int level, mtm_error *err)
 {
     mtm_read_options read = {.struct_size = sizeof read, .raw = o[RAW].value != NULL};
-    const mtm_image_info *info;
+    mtm_image_level at;
+    mtm_image_info info;
     mtm_box box;
     mtm_status s;
 
     if ((s = mtm_image_open(&j->im, path, NULL, err)) || (s = mtm_pool_new(&j->pool, 0, err)) ||
         (s = mtm_exec_new(&j->x, j->pool, NULL, err)))
         return s;
-    info = mtm_image_info_get(j->im);
-    j->has_affine = info->has_affine;
-    memcpy(j->affine, info->affine, sizeof j->affine);
-    if (o[BOX].value && !cli_box(o[BOX].value, info, &box)) {
-        *err = (mtm_error){.code = MTM_E_INVAL, .offset = -1};
-        snprintf(err->text, sizeof err->text, "--box %.80s is no box of this image", o[BOX].value);
-        return err->code;
-    }
+    if ((s = mtm_image_level_get(j->im, level, &at, err)))
+        return s;
+    info = *mtm_image_info_get(j->im);
+    memcpy(info.shape, at.shape, sizeof info.shape);
+    j->has_affine = info.has_affine;
+    memcpy(j->affine, info.affine, sizeof j->affine);
+    if (o[BOX].value && !cli_box(o[BOX].value, &info, &box))
+        return cli_bad(err, "--box %.80s is no box of this image", o[BOX].value);
     if (o[BOX].value)
-        move_origin(j, info, &box);
+        move_origin(j, &info, &box);
     read.pool = j->pool;
     return mtm_image_read(j->im, level, o[BOX].value ? &box : NULL, &read, &j->a, err);
 }
@@ -144,7 +145,7 @@ static int run(int argc, char **argv)
         [SPACING] = {"spacing", "Z,Y,X", "resample to this spacing, mm", NULL},
         [ORIENT] = {"orient", "RAS", "turn the axes: where x, y and z point to", NULL},
         [INTERP] = {"interp", "NAME", "of --spacing: nearest, linear (default), cubic", NULL},
-        [FORMAT] = {"format", "NAME", "nifti, npy or png, whatever OUT's ending", NULL},
+        [FORMAT] = {"format", "NAME", "nifti, npy, png, j2c, jph, ..., whatever OUT's ending", NULL},
         [COMPRESSION] = {"compression", "N", "deflate level of .nii.gz, 1 to 12; default 6", NULL},
         [RAW] = {"raw", NULL, "stored values, without slope and intercept", NULL},
         [QUIET] = {"quiet", NULL, "no progress", NULL},
@@ -182,6 +183,6 @@ static int run(int argc, char **argv)
 const cli_command cli_convert = {
     .name = "convert",
     .usage = "convert IN OUT [options]",
-    .help = "any readable image to .nii, .nii.gz, .npy or .png",
+    .help = "any readable image to .nii, .nii.gz, .npy, .png, .j2c, .jph, .j2k, .jp2, ...",
     .run = run,
 };

@@ -10,7 +10,18 @@ static void text_info(const char *path, mtm_image *im)
            strcmp(i->codec, "none") ? i->codec : "not compressed");
     for (int k = 0; k < i->ndim; k++)
         printf("%s%" PRId64, k ? " × " : "", i->shape[k]);
-    printf("  (%s)\n  dtype    %s", i->axes, mtm_dtype_name(i->stored_dtype));
+    printf("  (%s)\n", i->axes);
+    for (int l = 1; l < i->n_levels; l++) {
+        mtm_image_level level;
+
+        if (mtm_image_level_get(im, l, &level, NULL))
+            continue;
+        printf("  level %-2d ", l);
+        for (int k = 0; k < i->ndim; k++)
+            printf("%s%" PRId64, k ? " × " : "", level.shape[k]);
+        printf("  (1 / %g)\n", level.downsample);
+    }
+    printf("  dtype    %s", mtm_dtype_name(i->stored_dtype));
     if (i->dtype != i->stored_dtype)
         printf(", read as %s: value · %g + %g", mtm_dtype_name(i->dtype), i->slope, i->inter);
     printf("\n  spacing  ");
@@ -71,7 +82,8 @@ static void json_geometry(const mtm_image_info *i)
     printf("]");
 }
 
-static void json_info(const char *path, mtm_image *im, const mtm_image_stats *stats)
+static void json_info(const char *path, mtm_image *im, const mtm_image_stats *stats,
+                      const mtm_codec_info *stream)
 {
     const mtm_image_info *const i = mtm_image_info_get(im);
 
@@ -102,12 +114,41 @@ static void json_info(const char *path, mtm_image *im, const mtm_image_stats *st
         fputs(": ", stdout);
         cli_json_text(stdout, value);
     }
-    printf("}, \"problems\": [");
+    printf("}, \"level_shapes\": [");
+    for (int l = 0; l < i->n_levels; l++) {
+        mtm_image_level level = {0};
+
+        (void)mtm_image_level_get(im, l, &level, NULL);
+        for (int k = 0; k < i->ndim; k++)
+            printf("%s%" PRId64, k ? ", " : l ? ", [" : "[", level.shape[k]);
+        printf("]");
+    }
+    printf("], \"problems\": [");
     for (int64_t k = 0; k < mtm_image_problem_count(im); k++) {
         fputs(k ? ", " : "", stdout);
         cli_json_text(stdout, mtm_image_problem_get(im, k));
     }
-    printf("]}");
+    printf("]");
+    if (stream) {
+        printf(", \"codestream\": ");
+        cli_codestream_json(stream);
+    }
+    printf("}");
+}
+
+/* A stream that is no image here, because its channels have sizes of their own. */
+static void stream_only(const char *path, const mtm_codec_info *stream, bool json, bool first)
+{
+    if (!json) {
+        printf("%s\n", path);
+        cli_codestream_text(stream);
+        return;
+    }
+    printf("%s{\"path\": ", first ? "" : ",\n ");
+    cli_json_text(stdout, path);
+    printf(", \"codestream\": ");
+    cli_codestream_json(stream);
+    printf("}");
 }
 
 /* Integers cannot be non-finite: their voxels are read only when statistics are asked for. */
@@ -123,22 +164,33 @@ static int info_one(const char *path, mtm_index *index, bool json, bool stats, m
     mtm_read_options read = {.struct_size = sizeof read, .pool = pool};
     mtm_image_stats values;
     mtm_error err = {0};
+    mtm_codec_info *stream = NULL;
     mtm_image *im;
     int code = CLI_OK;
 
-    if (mtm_image_open(&im, path, &open, &err))
-        return cli_fail(path, &err);
+    (void)cli_codestream_read(path, &stream);
+    if (mtm_image_open(&im, path, &open, &err)) {
+        if (stream && err.code == MTM_E_UNSUPPORTED)
+            stream_only(path, stream, json, first);
+        else
+            code = cli_fail(path, &err);
+        mtm_codec_info_free(stream);
+        return code;
+    }
     const bool count = wants_stats(im, stats, json);
     if (count && mtm_image_stats_get(im, &read, &values, &err)) {
         code = cli_fail(path, &err);
     } else if (json) {
         fputs(first ? "" : ",\n ", stdout);
-        json_info(path, im, count ? &values : NULL);
+        json_info(path, im, count ? &values : NULL, stream);
     } else {
         text_info(path, im);
+        if (stream)
+            cli_codestream_text(stream);
         if (count)
             text_stats(&values);
     }
+    mtm_codec_info_free(stream);
     mtm_image_close(im);
     return code;
 }

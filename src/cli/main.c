@@ -6,7 +6,8 @@
 
 #include "cli.h"
 
-static const cli_command *const commands[] = {&cli_info, &cli_convert, &cli_view, &cli_bench, &cli_check};
+static const cli_command *const commands[] = {&cli_info, &cli_convert, &cli_decode, &cli_encode,
+                                              &cli_view, &cli_bench,   &cli_check};
 enum { N_COMMANDS = sizeof commands / sizeof *commands, MOST_ARGS = 16 };
 
 static int exit_code(mtm_status s)
@@ -53,6 +54,17 @@ int cli_usage(const cli_command *c, const char *fmt, ...)
     va_end(ap);
     fprintf(stderr, "; see microtome %s --help\n", c->name);
     return CLI_USAGE;
+}
+
+mtm_status cli_bad(mtm_error *err, const char *fmt, ...)
+{
+    va_list ap;
+
+    *err = (mtm_error){.code = MTM_E_INVAL, .offset = -1};
+    va_start(ap, fmt);
+    vsnprintf(err->text, sizeof err->text, fmt, ap);
+    va_end(ap);
+    return err->code;
 }
 
 static void print_help(const cli_command *c, const cli_option *options, int n)
@@ -224,6 +236,47 @@ mtm_status cli_op(mtm_exec *x, const char *name, const char *args, const mtm_arr
         s = mtm_op_run(x, op, values, in, false, affine, out, affine, err);
     free(values);
     return s;
+}
+
+static mtm_status file_failed(const char *path, int e, mtm_error *err)
+{
+    *err = (mtm_error){.code = e == ENOENT || e == ENOTDIR ? MTM_E_NOTFOUND
+                               : e == EACCES               ? MTM_E_DENIED
+                                                           : MTM_E_IO,
+                       .offset = -1};
+    snprintf(err->text, sizeof err->text, "the file cannot be read: %s", strerror(e));
+    return err->code;
+}
+
+mtm_status cli_read_file(const char *path, uint8_t **data, size_t *size_bytes, mtm_error *err)
+{
+    FILE *const f = fopen(path, "rb");
+    size_t n = 0, room = 1 << 16;
+    uint8_t *bytes = malloc(room);
+
+    if (!f || !bytes) {
+        const int e = f ? ENOMEM : errno;
+
+        free(bytes);
+        if (f)
+            fclose(f);
+        return file_failed(path, e, err);
+    }
+    for (size_t got; (got = fread(bytes + n, 1, room - n, f)) > 0;) {
+        uint8_t *const more = (n += got) < room ? bytes : realloc(bytes, room *= 2);
+
+        if (!more)
+            break;
+        bytes = more;
+    }
+    const int e = ferror(f) ? (errno ? errno : EIO) : feof(f) ? 0 : ENOMEM;
+    fclose(f);
+    if (e) {
+        free(bytes);
+        return file_failed(path, e, err);
+    }
+    *data = bytes, *size_bytes = n;
+    return MTM_OK;
 }
 
 /* Bytes of the UTF-8 character at s (RFC 3629: shortest form, no surrogates); 0: there is none. */

@@ -208,6 +208,51 @@ static mtm_status write_png(const char *path, const canvas *c, mtm_error *err)
     return mtm_image_write(path, &a, &options, err);
 }
 
+/* A picture [Y, X] or [Y, X, C]: its coarsest resolution whose larger side is at least `size`. */
+static mtm_status thumbnail(viewer *v, mtm_image *im, const char *window, int size, mtm_array *out,
+                            mtm_error *err)
+{
+    const mtm_image_info *const info = mtm_image_info_get(im);
+    mtm_read_options read = {.struct_size = sizeof read, .pool = v->pool};
+    mtm_image_level l;
+    int level = info->n_levels;
+    mtm_status s;
+
+    do {
+        if ((s = mtm_image_level_get(im, --level, &l, err)))
+            return s;
+    } while (level > 0 && l.shape[0] < size && l.shape[1] < size);
+    if (info->ndim == 3 && info->dtype == MTM_U8)
+        return mtm_image_read(im, level, NULL, &read, out, err);
+    if (info->ndim == 3)
+        return say(err, MTM_E_UNSUPPORTED, "view shows colours of 8 bits");
+    v->image.dtype = MTM_F32;
+    if ((s = mtm_image_read(im, level, NULL, &read, &v->image, err)) || (s = to_gray(v, window, err)))
+        return s;
+    *out = v->image, v->image = (mtm_array){0};
+    return MTM_OK;
+}
+
+/* Draws a picture that is no volume; *done false: it is one. */
+static mtm_status view_picture(viewer *v, const char *path, const char *out, const char *window, int size,
+                               bool *done, mtm_error *err)
+{
+    const mtm_write_options png = {.struct_size = sizeof png, .format = "png"};
+    mtm_array a = {0};
+    mtm_image *im;
+    mtm_status s = mtm_image_open(&im, path, NULL, err);
+
+    if (s)
+        return s;
+    *done = mtm_image_info_get(im)->axes[0] == 'Y';
+    if (*done && !(s = mtm_pool_new(&v->pool, 0, err)) && !(s = mtm_exec_new(&v->x, v->pool, NULL, err)) &&
+        !(s = thumbnail(v, im, window, size, &a, err)) && !(s = mtm_image_write(out, &a, &png, err)))
+        printf("%s: %" PRId64 " × %" PRId64 " pixels\n", out, a.shape[1], a.shape[0]);
+    mtm_array_drop(&a);
+    mtm_image_close(im);
+    return s;
+}
+
 static int run(int argc, char **argv)
 {
     cli_option o[N_OPTIONS] = {
@@ -223,6 +268,7 @@ static int run(int argc, char **argv)
     viewer v = {0};
     canvas c = {0};
     int code = CLI_OK, n, size;
+    bool picture = false;
 
     if (places < 0)
         return places == -2 ? CLI_OK : CLI_USAGE;
@@ -231,7 +277,11 @@ static int run(int argc, char **argv)
     if (!cli_int(&cli_view, &o[SLICES], 1, MOST_SLICES, 5, &n) ||
         !cli_int(&cli_view, &o[SIZE], 8, 4096, 256, &size))
         return CLI_USAGE;
-    if (prepare(&v, argv[1], o[LABEL].value, o[WINDOW].value, size, &err) || montage(&v, &c, n, &err))
+    if (view_picture(&v, argv[1], out, o[WINDOW].value, size, &picture, &err))
+        code = cli_fail(err.where[0] ? NULL : argv[1], &err);
+    else if (picture)
+        code = CLI_OK;
+    else if (prepare(&v, argv[1], o[LABEL].value, o[WINDOW].value, size, &err) || montage(&v, &c, n, &err))
         code = cli_fail(argv[1], &err);
     else if (write_png(out, &c, &err))
         code = cli_fail(out, &err);
