@@ -28,6 +28,7 @@ class Row:
     at_most: dict = field(default_factory=dict)  # {peer: how many times its time ours may take}
     most_ms: float | None = None
     bytes_out: int = 0
+    samples: int = 0  # pixels times channels, for rows that tell their speed so
     threads: int = 1
     rounds: int = 200
     budget_s: float = 6.0
@@ -128,6 +129,7 @@ def measure(row, before=()):
         "ratio": {n: m / median["microtome"] for n, m in median.items() if n != "microtome"},
         "faults": {n: statistics.median(f) for n, f in faults.items()},
         "gb_per_s": row.bytes_out / median["microtome"] / 1e6 if row.bytes_out else None,
+        "samples": row.samples,
         "peak_mb": peak_bytes() / 1e6,
         "targets": verdicts(row, median) + scaling(row, median, before),
         "failed": failed,
