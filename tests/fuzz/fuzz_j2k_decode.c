@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz_j2k_decode.c: whole decoding of any bytes as JPEG 2000. What decodes strictly decodes the same partially and
- * by a region of everything.
+/* tests/fuzz/fuzz_j2k_decode.c: whole decoding of any bytes as JPEG 2000. What decodes strictly decodes the same partially, when that
+ * finds nothing amiss, and by a region of everything.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
@@ -17,7 +17,8 @@ static bool same(const mtm_array *a, const mtm_array *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    mtm_decode_params p = {.struct_size = sizeof p, .limits = &limits};
+    mtm_decode_report report;
+    mtm_decode_params p = {.struct_size = sizeof p, .limits = &limits, .report = &report};
     mtm_array whole = {0}, again = {0};
     mtm_codec_ctx *ctx;
 
@@ -27,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     p.partial = true;
     if (mtm_decode(ctx, data, n, &p, &again, NULL) == MTM_OK && s == MTM_OK)
-        FUZZ_CHECK(same(&whole, &again));
+        FUZZ_CHECK(!report.complete || same(&whole, &again));
     mtm_array_drop(&again);
     if (s == MTM_OK) {
         p.partial = false, p.has_region = true;
