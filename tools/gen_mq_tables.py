@@ -97,11 +97,12 @@ DIAGONALS = {
 CARDINALS = {(0, -1): 4, (0, 1): 5, (-1, 0): 6, (1, 0): 7}
 
 
-def steps():
-    """Qe at the top, then the more probable symbol, the state after a less and that after a more probable one."""
-    for i, state in enumerate(states()):
-        qe, mps, lps = state.strip("{}").split(", ")
-        yield f"0x{int(qe, 16) << 48 | (i & 1) << 16 | int(lps) << 8 | int(mps):016x}"
+def steps(decision):
+    """What follows each state after this decision: Qe at the top, the state, and its more probable symbol."""
+    after = [tuple(int(field, 0) for field in state.strip("{}").split(", ")) for state in states()]
+    for i, (_, mps, lps) in enumerate(after):
+        state = mps if decision == (i & 1) else lps
+        yield f"0x{after[state][0] << 48 | state << 8 | (state & 1):016x}"
 
 
 def zero_columns(band):
@@ -111,15 +112,14 @@ def zero_columns(band):
         yield zero_context(band, h, v, sum(at[step] for step in DIAGONALS))
 
 
-def sign_columns():
-    """From the cardinal neighbours' significances (bits 0 to 3) and signs (4 to 7): the context, and 0x80: flip."""
+def sign_columns(field):
+    """From the cardinal neighbours' significances (bits 0 to 3) and signs (4 to 7): the context (0), and whether to flip (1)."""
     for bits in range(256):
         at = {}
         for step, bit in CARDINALS.items():
             at[step] = 0 if not bits >> (bit - 4) & 1 else -1 if bits >> bit & 1 else 1
         h, v = (max(-1, min(1, at[a] + at[b])) for a, b in (((-1, 0), (1, 0)), ((0, -1), (0, 1))))
-        context, flip = sign_context(h, v).strip("{}").split(", ")
-        yield int(context) | int(flip) << 7
+        yield int(sign_context(h, v).strip("{}").split(", ")[field])
 
 
 def spread(causal, row):
@@ -153,14 +153,14 @@ def source():
         + "const mtm_ebcot_sign_context mtm_ebcot_sign[3][3] = { /* [1 + beside][1 + above and below] */\n"
         + sign_table()
         + "};\n\n"
-        + "const uint64_t mtm_ebcot_steps[MTM_MQ_STATES] = {\n"
-        + rows(steps(), 5)
+        + "const uint64_t mtm_ebcot_steps[2][MTM_MQ_STATES] = {\n"
+        + "".join(nest("\n" + rows(steps(decision), 5)) + ",\n" for decision in (0, 1))
         + "};\n\n"
         + "const uint8_t mtm_ebcot_zero_columns[4][256] = {\n"
         + "".join(nest("\n" + rows(zero_columns(band), 32)) + ",\n" for band in ("LL", "HL", "LH", "HH"))
         + "};\n\n"
-        + "const uint8_t mtm_ebcot_sign_columns[256] = {\n"
-        + rows(sign_columns(), 24)
+        + "const uint8_t mtm_ebcot_sign_columns[2][256] = {\n"
+        + "".join(nest("\n" + rows(sign_columns(field), 32)) + ",\n" for field in (0, 1))
         + "};\n\n"
         + "const mtm_ebcot_spread mtm_ebcot_spreads[2][4] = { /* [causal][row] */\n"
         + "".join(nest(",\n".join(spread(c, r) for r in range(4))) + ",\n" for c in (0, 1))

@@ -14,15 +14,20 @@ enum {
     EBCOT_MAX_WORDS = 256 /* of bits, of one kind: 256 stripes of up to 16 columns are the most */
 };
 
-/* A step of the MQ coder from a state, in one number: bits 48 … 63 Qe, 16 the more probable symbol, 8 … 15 the state
- * after a less and 0 … 7 that after a more probable symbol. */
-extern const uint64_t mtm_ebcot_steps[MTM_MQ_STATES];
+/* A context's state in one number: bits 48 … 63 Qe, 8 … 15 the index into mtm_mq_states, 0 … 7 the more probable symbol;
+ * and by [decision][index] the one that follows if the interval is renormalised. */
+extern const uint64_t mtm_ebcot_steps[2][MTM_MQ_STATES];
+
+static inline uint64_t ebcot_state(unsigned index)
+{
+    return (uint64_t)mtm_mq_states[index].qe << 48 | index << 8 | (index & 1);
+}
 
 /* Of a coefficient's neighbours: bits 0 … 3 which of those at the corners (NW, NE, SW, SE) are significant, 4 … 7 which of
  * N, S, W, E; in a second byte, 4 … 7, which of these are negative. */
 extern const uint8_t mtm_ebcot_zero_columns[4][256]; /* [band][first byte]: the context of zero coding */
-extern const uint8_t
-    mtm_ebcot_sign_columns[256]; /* [first byte >> 4 | second]: that of the sign, and 0x80: flip */
+/* [0][first byte >> 4 | second byte]: the context of the sign; [1]: whether it is flipped. */
+extern const uint8_t mtm_ebcot_sign_columns[2][256];
 
 /* What becomes of the neighbours when a coefficient becomes significant: bits for the columns left of it, its own, right
  * of it. */

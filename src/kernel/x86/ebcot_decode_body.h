@@ -1,482 +1,165 @@
-/* kernel/x86/ebcot_decode_body.h: the EBCOT block decoder over masks (kernel/ebcot_columns.h), included by
- * ebcot_decode_avx2.c and ebcot_decode_avx512.c with their has_neighbours. Equals ebcot_decode.c.
+/* kernel/x86/ebcot_decode_body.h: the fast EBCOT block decoder from a block's bytes to its coefficients, two blocks at a
+ * time; included by ebcot_decode_avx2.c and ebcot_decode_vbmi2.c after their vectors. The passes: ebcot_passes_avx2.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_KERNEL_X86_EBCOT_DECODE_BODY_H
 #define MTM_KERNEL_X86_EBCOT_DECODE_BODY_H
 
-#include <immintrin.h>
-
-#include "kernel/ebcot_columns.h"
-#include "kernel/ebcot_kernels.h"
-
-enum {
-    GAP = 16, /* words between the columns of one stripe and those of the next */
-    MAX_COLUMN_WORDS = 258 * (EBCOT_COLUMNS + GAP) +
-        GAP /* and a stripe above and below; 256 stripes are the most */
-};
-
-static const uint64_t ROW = UINT64_C(0x1111111111111111); /* of a stripe in a word of bits */
-static const uint64_t QE = UINT64_C(0xFFFF) << 48;
-
-typedef struct fast_scratch {
-    uint32_t near[MAX_COLUMN_WORDS], minus[MAX_COLUMN_WORDS];
-    uint64_t significant[EBCOT_MAX_WORDS], visited[EBCOT_MAX_WORDS], refined[EBCOT_MAX_WORDS],
-        negative[EBCOT_MAX_WORDS];
-    uint64_t planes[MTM_BLOCK_MAX_PLANES][EBCOT_MAX_WORDS]; /* the magnitudes' bits */
-    uint8_t plain[EBCOT_PLAIN_BYTES + MTM_MQ_PLAIN_PAD];
-} fast_scratch;
-
-_Static_assert(sizeof(fast_scratch) <= MTM_EBCOT_SCRATCH_BYTES, "the decoder's scratch");
-
-/* The MQ decoder's registers: A and Chigh in the upper 16 bits, and below Chigh `ahead` bits more. */
-typedef struct fast_mq {
-    uint64_t a, c;
-    int64_t ahead;
-    const uint8_t *plain;
-    uint32_t at, n_bytes; /* of plain */
-} fast_mq;
-
-typedef struct fast_decoder {
-    fast_scratch *s;
-    int32_t width, height, stripes, words; /* words of bits in a stripe */
-    ptrdiff_t stride;                      /* words of `near` and `minus` from stripe to stripe */
-    const uint8_t *zero;                   /* contexts of the band */
-    const mtm_ebcot_spread *spread;        /* [row] */
-    uint64_t *plane;                       /* bits of the bit-plane */
-    fast_mq mq;
-    uint64_t contexts[EBCOT_CONTEXTS];
-} fast_decoder;
-
-/* A word of bits and its surroundings. */
-typedef struct fast_word {
-    uint32_t *near, *minus; /* of its first column */
-    uint64_t valid;         /* coefficients within the block */
-    int32_t at;             /* among the words of bits */
-} fast_word;
-
-static inline fast_word word_at(const fast_decoder *d, int32_t stripe, int32_t k)
-{
-    const int32_t columns = d->width - k * EBCOT_COLUMNS, rows = d->height - stripe * EBCOT_STRIPE;
-    uint64_t valid = columns >= EBCOT_COLUMNS ? UINT64_MAX : (UINT64_C(1) << 4 * columns) - 1;
-
-    if (rows < EBCOT_STRIPE)
-        valid &= ROW * ((1u << rows) - 1);
-    const ptrdiff_t column = (stripe + 1) * d->stride + GAP + k * EBCOT_COLUMNS;
-    return (fast_word){d->s->near + column, d->s->minus + column, valid, stripe * d->words + k};
-}
-
-static inline void mq_refill(fast_mq *q)
-{
-    uint32_t next = UINT32_MAX;
-
-    if (q->at < q->n_bytes)
-        memcpy(&next, q->plain + q->at, 4);
-    q->at += 4;
-    q->c |= (uint64_t)__builtin_bswap32(next) << (16 - q->ahead);
-    q->ahead += 32;
-}
+#include "ebcot_decode.h"
 
 /* INITDEC: fifteen bits below a 0, and as many of the first four bytes as are left. */
-static void mq_begin(fast_mq *q, const uint8_t *plain, uint32_t bits)
+static void mq_begin(fast_block *s, uint32_t bits)
 {
     uint32_t first = UINT32_MAX;
 
     if (bits)
-        memcpy(&first, plain, 4);
-    *q = (fast_mq){.a = UINT64_C(1) << 63, .ahead = 17, .plain = plain, .at = 4, .n_bytes = (bits + 7) / 8};
-    q->c = (uint64_t)__builtin_bswap32(first) << 31;
+        memcpy(&first, s->plain, 4);
+    s->mq = (mq_registers){.a = UINT64_C(1) << 63, .c = (2 * (uint64_t)__builtin_bswap32(first) + 1) << 30};
+    s->plain_at = 4, s->plain_bytes = (bits + 7) / 8;
 }
 
-static inline void mq_take(fast_mq *q, int64_t n)
+/* Bits gone into Chigh. */
+static uint32_t mq_taken(const fast_block *s)
 {
-    q->a <<= n, q->c <<= n;
-    q->ahead -= n;
-    if (__builtin_expect(q->ahead < 16, 0))
-        mq_refill(q);
+    return s->plain_at * 8 - (47 - (uint32_t)_tzcnt_u64(s->mq.c));
 }
 
-/* DECODE without branches on what it decides (T.800 C.3.2): both exchanges are less = (C < Qe) xor (A < Qe). The one
- * piece of assembly keeps the choice by C < Qe, which nobody can predict, from becoming a jump. */
-static inline uint64_t mq_decide(fast_mq *q, uint64_t e, uint64_t *state)
+/* D.3.3: nothing that a refinement pass decides changes what comes after. So its contexts are listed first; the decisions
+ * follow, of two blocks in turn, whose chains do not wait for each other; and go to their places last. */
+static void refine_list(fast_block *s)
 {
-    const uint64_t more = mtm_ebcot_steps[e & 0xFF], less = mtm_ebcot_steps[e >> 8 & 0xFF];
-    const uint64_t qe = e & QE, before = q->c;
-    uint64_t a = q->a - qe, c = before;
-    const bool narrow = a < qe;
-    bool low;
+    const uint32_t *near = s->near + s->stride + GAP;
+    uint8_t *to = s->refine;
 
-    __asm__("subq %[qe], %[c]\n\tcmovcq %[before], %[c]\n\tcmovcq %[qe], %[a]"
-            : [c] "+&r"(c), [a] "+&r"(a), "=@ccc"(low)
-            : [qe] "r"(qe), [before] "r"(before));
-    const bool is_less = low ^ narrow;
-    const uint64_t next = is_less ? less : more;
-
-    *state = (int64_t)a < 0 ? e : next;
-    q->a = a, q->c = c;
-    mq_take(q, __builtin_clzll(a));
-    return (e >> 16 & 1) ^ is_less;
-}
-
-static inline uint64_t mq_step(fast_mq *q, uint64_t *context)
-{
-    return mq_decide(q, *context, context);
-}
-
-static inline unsigned byte_at(const uint32_t *columns, unsigned i)
-{
-    return ((const uint8_t *)columns)[i];
-}
-
-/* Tells the neighbours of coefficient i that it became significant. This does not wait for its sign. */
-static inline void spread_near(const fast_decoder *d, const fast_word *w, unsigned i)
-{
-    const mtm_ebcot_spread *const s = d->spread + i % 4;
-    uint32_t *const own = w->near + i / 4, *const beyond = own + s->beyond * d->stride;
-
-    own[-1] |= s->near[0], own[0] |= s->near[1], own[1] |= s->near[2];
-    beyond[-1] |= s->near_beyond[0], beyond[0] |= s->near_beyond[1], beyond[1] |= s->near_beyond[2];
-}
-
-static inline void spread_minus(const fast_decoder *d, const fast_word *w, unsigned i, uint64_t sign)
-{
-    const mtm_ebcot_spread *const s = d->spread + i % 4;
-    const uint32_t all = 0 - (uint32_t)sign;
-    uint32_t *const own = w->minus + i / 4;
-
-    own[-1] |= s->minus[0] & all, own[0] |= s->minus[1] & all, own[1] |= s->minus[2] & all;
-    own[s->beyond * d->stride] |= s->minus_beyond & all;
-}
-
-/* What decoding the sign of coefficient i takes (D.3.2); read early, since where its significance is no sure guess, its
- * sign waits for that. */
-typedef struct sign_context {
-    uint64_t *context, state;
-    unsigned flip;
-} sign_context;
-
-static inline sign_context sign_context_of(fast_decoder *d, const fast_word *w, unsigned i, unsigned near)
-{
-    const unsigned c = mtm_ebcot_sign_columns[near >> 4 | byte_at(w->minus, i)];
-    uint64_t *const context = d->contexts + (c & 0x7F);
-
-    return (sign_context){context, *context, c >> 7};
-}
-
-/* Coefficient i is significant; its sign goes into `negative`. */
-static inline void decode_sign(fast_decoder *d, fast_mq *q, const fast_word *w, unsigned i, sign_context s,
-                               uint64_t *negative)
-{
-    spread_near(d, w, i);
-    const uint64_t sign = mq_decide(q, s.state, s.context) ^ s.flip;
-
-    *negative |= sign << i;
-    spread_minus(d, w, i, sign);
-}
-
-/* Coefficients after number i in coding order beside which it lies. */
-static inline uint64_t later_neighbours(unsigned i)
-{
-    static const uint64_t after[4] = {0x32, 0x3A, 0x3A, 0x18};
-
-    return after[i % 4] << i;
-}
-
-static inline void propagate_word(fast_decoder *d, fast_mq *q, const fast_word *w)
-{
-    const uint64_t open = ~d->s->significant[w->at] & w->valid;
-    uint64_t left = has_neighbours(w->near) & open, visited = left, found = 0;
-    uint64_t negative = d->s->negative[w->at];
-
-    while (left) {
-        const unsigned i = (unsigned)__builtin_ctzll(left), near = byte_at(w->near, i);
-        const sign_context sign = sign_context_of(d, w, i, near);
-
-        left &= left - 1;
-        if (mq_step(q, d->contexts + d->zero[near])) {
-            const uint64_t more = later_neighbours(i) & open;
-
-            decode_sign(d, q, w, i, sign, &negative);
-            found |= UINT64_C(1) << i;
-            left |= more, visited |= more;
-        }
-    }
-    d->s->significant[w->at] |= found, d->s->negative[w->at] = negative;
-    d->s->visited[w->at] = visited;
-    d->plane[w->at] = found;
-}
-
-/* D.3.1. */
-static __attribute__((noinline)) void propagate(fast_decoder *d)
-{
-    fast_mq q = d->mq;
-
-    for (int32_t stripe = 0; stripe < d->stripes; stripe++)
-        for (int32_t k = 0; k < d->words; k++) {
-            const fast_word w = word_at(d, stripe, k);
-
-            propagate_word(d, &q, &w);
-        }
-    d->mq = q;
-}
-
-static inline uint64_t refine_word(fast_decoder *d, fast_mq *q, const fast_word *w, uint64_t left)
-{
-    const uint64_t again = d->s->refined[w->at], beside = has_neighbours(w->near) & ~again;
-    uint64_t bits = 0;
-
-    for (; left; left &= left - 1) {
-        const unsigned i = (unsigned)__builtin_ctzll(left);
-
-        bits |= mq_step(q, d->contexts + EBCOT_REFINE + 2 * (again >> i & 1) + (beside >> i & 1)) << i;
-    }
-    return bits;
-}
-
-/* All have been refined before: one context, whose state stays in a register. */
-static inline uint64_t refine_again(fast_decoder *d, fast_mq *q, uint64_t left)
-{
-    uint64_t state = d->contexts[EBCOT_REFINE + 2], bits = 0;
-
-    for (; left; left &= left - 1)
-        bits |= (left & (0 - left)) & (0 - mq_decide(q, state, &state));
-    d->contexts[EBCOT_REFINE + 2] = state;
-    return bits;
-}
-
-/* D.3.3. Nothing that it decides changes what comes after. */
-static __attribute__((noinline)) void refine(fast_decoder *d)
-{
-    fast_mq q = d->mq;
-
-    for (int32_t stripe = 0; stripe < d->stripes; stripe++)
-        for (int32_t k = 0; k < d->words; k++) {
-            const fast_word w = word_at(d, stripe, k);
-            const uint64_t left = d->s->significant[w.at] & ~d->s->visited[w.at];
+    for (int32_t at = 0, stripe = 0; stripe < s->stripes; stripe++, near += GAP)
+        for (const int32_t end = at + s->words; at < end; at++, near += EBCOT_COLUMNS) {
+            const uint64_t again = s->refined[at];
+            uint64_t left = s->significant[at] & ~s->visited[at];
 
             if (!left)
                 continue;
-            d->plane[w.at] |=
-                left & ~d->s->refined[w.at] ? refine_word(d, &q, &w, left) : refine_again(d, &q, left);
-            d->s->refined[w.at] |= left;
+            to = list_contexts(to, left, again, left & ~again ? has_neighbours(near) & ~again : 0);
+            s->refined[at] = again | left;
         }
-    d->mq = q;
+    s->n_refined = (int32_t)(to - s->refine);
 }
 
-/* Columns from coefficient i on that are all runs of zeros, as far as Qe of the context decides that they are without
- * a renormalisation: they take n · Qe at once. Returns the coefficients. */
-static inline uint64_t skip_runs(fast_mq *q, uint64_t state, uint64_t runs, unsigned i)
+static void refine_place(fast_block *s)
 {
-    const uint64_t n = _tzcnt_u64(~(runs >> i) & ROW) / 4, qe = n * (state >> 48);
-    const uint64_t take = qe << 48;
+    const uint8_t *from = s->refine;
 
-    if (state & 1 << 16 || qe >= 0x8000 || q->c < take || (int64_t)(q->a - take) >= 0)
-        return 0;
-    q->a -= take, q->c -= take;
-    return (n < EBCOT_COLUMNS ? (UINT64_C(1) << 4 * n) - 1 : UINT64_MAX) << i;
-}
+    for (int32_t at = 0; at < s->stripes * s->words; at++) {
+        const uint64_t left = s->significant[at] & ~s->visited[at];
 
-static inline void clean_up_word(fast_decoder *d, fast_mq *q, const fast_word *w, uint64_t left)
-{
-    const uint64_t lone = left & ~has_neighbours(w->near);
-    uint64_t runs = lone & lone >> 1 & lone >> 2 & lone >> 3 & ROW, found = 0,
-             negative = d->s->negative[w->at];
-
-    while (left) {
-        unsigned i = (unsigned)__builtin_ctzll(left), near = 0;
-        sign_context sign;
-
-        if (runs >> i & 1) {
-            const uint64_t zeros = skip_runs(q, d->contexts[EBCOT_RUN], runs, i);
-
-            if (zeros || !mq_step(q, d->contexts + EBCOT_RUN)) {
-                left &= ~(zeros | UINT64_C(15) << i);
-                continue;
-            }
-            i += 2 * (unsigned)mq_step(q, d->contexts + EBCOT_UNIFORM);
-            i += (unsigned)mq_step(q, d->contexts + EBCOT_UNIFORM);
-            left = left >> i >> 1 << i << 1;
-            sign = sign_context_of(d, w, i, 0);
-        } else {
-            near = byte_at(w->near, i);
-            sign = sign_context_of(d, w, i, near);
-            left &= left - 1;
-            if (!mq_step(q, d->contexts + d->zero[near]))
-                continue;
-        }
-        decode_sign(d, q, w, i, sign, &negative);
-        found |= UINT64_C(1) << i;
-        runs &= ~(UINT64_C(2) << (i | 3));
-    }
-    d->s->significant[w->at] |= found, d->s->negative[w->at] = negative;
-    d->plane[w->at] |= found;
-}
-
-/* D.3.4. */
-static __attribute__((noinline)) void clean_up(fast_decoder *d)
-{
-    fast_mq q = d->mq;
-
-    for (int32_t stripe = 0; stripe < d->stripes; stripe++)
-        for (int32_t k = 0; k < d->words; k++) {
-            const fast_word w = word_at(d, stripe, k);
-            const uint64_t left = ~(d->s->significant[w.at] | d->s->visited[w.at]) & w.valid;
-
-            if (left)
-                clean_up_word(d, &q, &w, left);
-        }
-    d->mq = q;
-}
-
-/* Raw bits in place of the MQ coder (D.6), read through the same registers. */
-static inline uint64_t raw_bit(fast_mq *q)
-{
-    const uint64_t bit = q->c >> 63;
-
-    mq_take(q, 1);
-    return bit;
-}
-
-static void propagate_raw(fast_decoder *d)
-{
-    for (int32_t stripe = 0; stripe < d->stripes; stripe++)
-        for (int32_t k = 0; k < d->words; k++) {
-            const fast_word w = word_at(d, stripe, k);
-            const uint64_t significant = d->s->significant[w.at];
-            uint64_t left = has_neighbours(w.near) & ~significant & w.valid, visited = 0, found = 0;
-
-            while (left) {
-                const unsigned i = (unsigned)__builtin_ctzll(left);
-                const uint64_t bit = left & (0 - left);
-
-                left ^= bit, visited |= bit;
-                if (raw_bit(&d->mq)) {
-                    const uint64_t sign = raw_bit(&d->mq);
-
-                    d->s->negative[w.at] |= sign << i;
-                    spread_near(d, &w, i), spread_minus(d, &w, i, sign);
-                    found |= bit;
-                    left |= later_neighbours(i) & ~significant & w.valid;
-                }
-            }
-            d->s->significant[w.at] |= found, d->s->visited[w.at] = visited;
-            d->plane[w.at] = found;
-        }
-}
-
-static void refine_raw(fast_decoder *d)
-{
-    for (int32_t at = 0; at < d->stripes * d->words; at++) {
-        uint64_t left = d->s->significant[at] & ~d->s->visited[at], bits = 0;
-
-        d->s->refined[at] |= left;
-        for (; left; left &= left - 1)
-            bits |= raw_bit(&d->mq) * (left & (0 - left));
-        d->plane[at] |= bits;
+        if (!left)
+            continue;
+        s->plane[at] |= _pdep_u64(has_neighbours(from), left);
+        from += _mm_popcnt_u64(left);
     }
 }
 
-static void contexts_reset(fast_decoder *d)
+static void contexts_reset(fast_block *s)
 {
     uint8_t states[EBCOT_CONTEXTS];
 
     ebcot_contexts_reset(states);
     for (int i = 0; i < EBCOT_CONTEXTS; i++)
-        d->contexts[i] = mtm_ebcot_steps[states[i]];
+        s->contexts[i] = ebcot_state(states[i]);
 }
 
-static bool segmentation_symbol(fast_decoder *d)
+/* A block under way. */
+typedef struct progress {
+    fast_block *s;
+    const mtm_block *b;
+    const uint8_t *data;
+    int32_t segment, pass, end; /* end: the first pass after the segment */
+    int32_t plane;
+    uint32_t plain_bits;
+    bool raw, corrupt;
+} progress;
+
+static void begin_segment(progress *p)
 {
-    uint64_t symbol = 0;
+    const mtm_segment *const g = p->b->segments + p->segment++;
 
-    for (int i = 0; i < 4; i++)
-        symbol = symbol << 1 | mq_step(&d->mq, d->contexts + EBCOT_UNIFORM);
-    return symbol == 0xA;
-}
-
-static void decode_pass(fast_decoder *d, int kind, bool raw)
-{
-    if (kind == EBCOT_CLEANUP)
-        clean_up(d);
-    else if (kind == EBCOT_PROPAGATION)
-        raw ? propagate_raw(d) : propagate(d);
-    else
-        raw ? refine_raw(d) : refine(d);
-}
-
-static bool decode_segment(fast_decoder *d, const mtm_block *b, const uint8_t *data, uint32_t size,
-                           int32_t pass, int32_t end)
-{
-    const bool raw = ebcot_pass_raw(b->style, pass), complete = mtm_ebcot_segment_ends(b->style, end - 1);
-    const uint32_t n = mtm_mq_unstuff(d->s->plain, EBCOT_PLAIN_BYTES, data, size, raw);
-
-    mq_begin(&d->mq, d->s->plain, n);
-    if (raw) /* all bits from the first on, not after fifteen */
-        d->mq.c <<= 1, d->mq.ahead--;
-    for (; pass < end; pass++) {
-        const int kind = ebcot_pass_kind(pass);
-
-        d->plane = d->s->planes[ebcot_pass_plane(b->n_planes, pass)];
-        decode_pass(d, kind, raw);
-        if (kind == EBCOT_CLEANUP && b->style & MTM_BLOCK_SEGSYM && !segmentation_symbol(d))
-            return false;
-        if (b->style & MTM_BLOCK_RESET)
-            contexts_reset(d);
+    p->raw = ebcot_pass_raw(p->b->style, p->pass);
+    p->end = p->pass + g->n_passes;
+    if (g->n_passes) {
+        p->plain_bits = mtm_mq_unstuff(p->s->plain, EBCOT_PLAIN_BYTES, p->data, g->size_bytes, p->raw);
+        mq_begin(p->s, p->plain_bits);
+        if (p->raw) /* no 0 before the bits */
+            p->s->mq.c <<= 1;
     }
-    return !(b->style & MTM_BLOCK_PREDICTABLE && complete && !raw &&
-             mtm_mq_bits_left(d->mq.at * 8 - (uint32_t)d->mq.ahead, n));
+    p->data += g->size_bytes;
 }
 
-static bool decode_passes(fast_decoder *d, const mtm_block *b)
+static void end_pass(progress *p)
 {
-    const uint8_t *data = b->data;
-    int32_t pass = 0;
+    const uint8_t style = p->b->style;
 
-    for (int32_t i = 0; i < b->n_segments; i++) {
-        const mtm_segment *const s = b->segments + i;
+    if (ebcot_pass_kind(p->pass) == EBCOT_CLEANUP && style & MTM_BLOCK_SEGSYM)
+        p->corrupt = !mtm_ebcot_segmentation_symbol_avx2(p->s);
+    if (style & MTM_BLOCK_RESET)
+        contexts_reset(p->s);
+    if (++p->pass == p->end && style & MTM_BLOCK_PREDICTABLE && !p->raw &&
+        mtm_ebcot_segment_ends(style, p->pass - 1) && mtm_mq_bits_left(mq_taken(p->s), p->plain_bits))
+        p->corrupt = true;
+}
 
-        if (s->n_passes && !decode_segment(d, b, data, s->size_bytes, pass, pass + s->n_passes))
-            return false;
-        data += s->size_bytes, pass += s->n_passes;
+/* Up to the next refinement pass, which is listed, or to the end (false). */
+static bool advance(progress *p)
+{
+    while (!p->corrupt && p->pass < p->b->n_passes) {
+        const int kind = ebcot_pass_kind(p->pass);
+
+        while (p->pass == p->end)
+            begin_segment(p);
+        p->plane = ebcot_pass_plane(p->b->n_planes, p->pass);
+        p->s->plane = p->s->planes[p->plane];
+        if (kind == EBCOT_REFINEMENT && !p->raw) {
+            refine_list(p->s);
+            return true;
+        }
+        if (kind == EBCOT_CLEANUP)
+            mtm_ebcot_clean_up_avx2(p->s);
+        else if (kind == EBCOT_PROPAGATION)
+            p->raw ? mtm_ebcot_propagate_raw_avx2(p->s) : mtm_ebcot_propagate_avx2(p->s);
+        else
+            mtm_ebcot_refine_raw_avx2(p->s);
+        end_pass(p);
     }
-    return true;
+    return false;
 }
 
-static void begin_block(fast_decoder *d, const mtm_block *b, int32_t last_plane)
+static void begin_block(fast_block *s, const mtm_block *b, int32_t last_plane)
 {
-    d->width = b->width, d->height = b->height;
-    d->stripes = (b->height + EBCOT_STRIPE - 1) / EBCOT_STRIPE;
-    d->words = (b->width + EBCOT_COLUMNS - 1) / EBCOT_COLUMNS;
-    d->stride = d->words * EBCOT_COLUMNS + GAP;
-    d->zero = mtm_ebcot_zero_columns[b->band];
-    d->spread = mtm_ebcot_spreads[!!(b->style & MTM_BLOCK_CAUSAL)];
-    contexts_reset(d);
+    s->width = b->width, s->height = b->height;
+    s->stripes = (b->height + EBCOT_STRIPE - 1) / EBCOT_STRIPE;
+    s->words = (b->width + EBCOT_COLUMNS - 1) / EBCOT_COLUMNS;
+    s->stride = s->words * EBCOT_COLUMNS + GAP;
+    contexts_reset(s);
+    memcpy(s->steps, mtm_ebcot_steps, sizeof s->steps);
+    memcpy(s->zero, mtm_ebcot_zero_columns[b->band], sizeof s->zero);
+    memcpy(s->sign, mtm_ebcot_sign_columns[0], sizeof s->sign);
+    memcpy(s->flip, mtm_ebcot_sign_columns[1], sizeof s->flip);
+    memcpy(s->spread, mtm_ebcot_spreads[!!(b->style & MTM_BLOCK_CAUSAL)], sizeof s->spread);
+    for (int row = 0; row < EBCOT_STRIPE; row++)
+        s->spread[row].beyond *= (int32_t)s->stride;
 
-    const size_t n = (size_t)(d->stripes * d->words) * sizeof(uint64_t);
-    const size_t columns = (size_t)((d->stripes + 2) * d->stride + GAP) * sizeof(uint32_t);
-    memset(d->s->near, 0, columns), memset(d->s->minus, 0, columns);
-    memset(d->s->significant, 0, n), memset(d->s->visited, 0, n);
-    memset(d->s->refined, 0, n), memset(d->s->negative, 0, n);
+    const size_t columns = (size_t)((s->stripes + 2) * s->stride + GAP) * sizeof(uint32_t);
+    memset(s->near, 0, columns), memset(s->minus, 0, columns);
+    const int32_t n = s->stripes * s->words, right = b->width % EBCOT_COLUMNS,
+                  below = b->height % EBCOT_STRIPE;
+    const size_t bytes = (size_t)n * sizeof(uint64_t);
+    memset(s->significant, 0, bytes), memset(s->visited, 0, bytes);
+    memset(s->refined, 0, bytes), memset(s->negative, 0, bytes);
     for (int32_t p = last_plane; p < b->n_planes; p++)
-        memset(d->s->planes[p], 0, n);
-}
-
-/* One row of a word's columns, as unsigned magnitudes of 16 lanes: bit-planes from the top down. */
-#define MAGNITUDES(name, type)                                                                               \
-    static inline void name(type m[EBCOT_COLUMNS], const fast_scratch *s, int32_t at, int row, int32_t top,  \
-                            int32_t last)                                                                    \
-    {                                                                                                        \
-        for (int x = 0; x < EBCOT_COLUMNS; x++)                                                              \
-            m[x] = 0;                                                                                        \
-        for (int32_t p = top; p >= last; p--) {                                                              \
-            const uint32_t bits = (uint32_t)_pext_u64(s->planes[p][at], ROW << row);                         \
-                                                                                                             \
-            for (int x = 0; x < EBCOT_COLUMNS; x++)                                                          \
-                m[x] = 2 * m[x] + (bits >> x & 1);                                                           \
-        }                                                                                                    \
+        memset(s->planes[p], 0, bytes);
+    for (int32_t at = 0; at < n; at++) {
+        s->valid[at] = right && at % s->words == s->words - 1 ? (UINT64_C(1) << 4 * right) - 1 : UINT64_MAX;
+        if (below && at / s->words == s->stripes - 1)
+            s->valid[at] &= ROW * ((1u << below) - 1);
     }
-MAGNITUDES(magnitudes_32, uint32_t)
-MAGNITUDES(magnitudes_64, uint64_t)
-#undef MAGNITUDES
+}
 
 /* What the block's passes leave known: its coefficients' last bit-plane, and which of them have come so far; the others
  * lack that plane. */
@@ -485,27 +168,27 @@ typedef struct known {
     int kind; /* of the last pass */
 } known;
 
-static uint64_t word_known(const fast_scratch *s, int32_t at, known k)
+static uint64_t word_known(const fast_block *s, int32_t at, known k)
 {
     return k.kind == EBCOT_CLEANUP       ? UINT64_MAX
            : k.kind == EBCOT_PROPAGATION ? s->visited[at]
                                          : s->visited[at] | s->significant[at];
 }
 
-/* Sixteen coefficients of a row as v2 (kernel/block.h), signs applied. */
-#define TWICE(name, type, utype)                                                                             \
-    static inline void name(type twice[EBCOT_COLUMNS], const utype m[EBCOT_COLUMNS], uint32_t has,           \
-                            uint32_t negative, int32_t plane)                                                \
-    {                                                                                                        \
-        for (int x = 0; x < EBCOT_COLUMNS; x++) {                                                            \
-            const utype v2 = m[x] ? (2 * m[x] + 2 - (has >> x & 1)) << plane : 0;                            \
-                                                                                                             \
-            twice[x] = negative >> x & 1 ? -(type)v2 : (type)v2;                                             \
-        }                                                                                                    \
+/* The same for any depth, in 64 bits. */
+static void twice_64(int64_t twice[EBCOT_COLUMNS], const fast_block *s, int32_t at, int row, uint32_t has,
+                     uint32_t negative, int32_t top, int32_t last)
+{
+    for (int x = 0; x < EBCOT_COLUMNS; x++) {
+        const int bit = 4 * x + row;
+        uint64_t m = 0;
+
+        for (int32_t p = top; p >= last; p--)
+            m = 2 * m + (s->planes[p][at] >> bit & 1);
+        const int64_t v2 = m ? (int64_t)((2 * m + 2 - (has >> x & 1)) << last) : 0;
+        twice[x] = negative >> x & 1 ? -v2 : v2;
     }
-TWICE(twice_32, int32_t, uint32_t)
-TWICE(twice_64, int64_t, uint64_t)
-#undef TWICE
+}
 
 #define STORE(name, twice_type)                                                                              \
     static inline mtm_block_status name(const mtm_block *b, ptrdiff_t at,                                    \
@@ -546,58 +229,100 @@ STORE(store_64, int64_t)
 /* v2 of up to this many bit-planes fits 32 bits and a sign. */
 enum { NARROW_PLANES = 30 };
 
-static __attribute__((noinline)) mtm_block_status store_word(const fast_decoder *d, const mtm_block *b,
-                                                             int32_t stripe, int32_t k, known last)
+static mtm_block_status store_word(const fast_block *s, const mtm_block *b, int32_t at, known last)
 {
-    const fast_word w = word_at(d, stripe, k);
-    const uint64_t known_bits = word_known(d->s, w.at, last), negative_bits = d->s->negative[w.at];
-    const int32_t left = d->width - k * EBCOT_COLUMNS, n = left < EBCOT_COLUMNS ? left : EBCOT_COLUMNS;
-    mtm_block_status status = MTM_BLOCK_OK, stored;
+    const int32_t stripe = at / s->words, k = at % s->words, left = s->width - k * EBCOT_COLUMNS;
+    const int32_t n = left < EBCOT_COLUMNS ? left : EBCOT_COLUMNS, top = b->n_planes - 1;
+    const uint64_t known_bits = word_known(s, at, last);
+    mtm_block_status status = MTM_BLOCK_OK;
 
-    for (int row = 0; row < EBCOT_STRIPE && stripe * EBCOT_STRIPE + row < d->height; row++) {
+    for (int row = 0; row < EBCOT_STRIPE && stripe * EBCOT_STRIPE + row < s->height; row++) {
         const uint32_t has = (uint32_t)_pext_u64(known_bits, ROW << row);
-        const uint32_t negative = (uint32_t)_pext_u64(negative_bits, ROW << row);
-        const ptrdiff_t at = (stripe * EBCOT_STRIPE + row) * b->stride + k * EBCOT_COLUMNS;
+        const uint32_t negative = (uint32_t)_pext_u64(s->negative[at], ROW << row);
+        const ptrdiff_t to = (stripe * EBCOT_STRIPE + row) * b->stride + k * EBCOT_COLUMNS;
+        _Alignas(64) int32_t narrow[EBCOT_COLUMNS];
+        int64_t wide[EBCOT_COLUMNS];
+        mtm_block_status stored;
 
         if (b->n_planes <= NARROW_PLANES) {
-            uint32_t m[EBCOT_COLUMNS];
-            int32_t twice[EBCOT_COLUMNS];
-
-            magnitudes_32(m, d->s, w.at, row, b->n_planes - 1, last.plane);
-            twice_32(twice, m, has, negative, last.plane);
-            stored = store_32(b, at, twice, n);
+            twice_32(narrow, s->planes[0] + at, row, has, negative, top, last.plane);
+            stored = store_32(b, to, narrow, n);
         } else {
-            uint64_t m[EBCOT_COLUMNS];
-            int64_t twice[EBCOT_COLUMNS];
-
-            magnitudes_64(m, d->s, w.at, row, b->n_planes - 1, last.plane);
-            twice_64(twice, m, has, negative, last.plane);
-            stored = store_64(b, at, twice, n);
+            twice_64(wide, s, at, row, has, negative, top, last.plane);
+            stored = store_64(b, to, wide, n);
         }
         status = stored == MTM_BLOCK_OK ? status : stored;
     }
     return status;
 }
 
-static mtm_block_status decode_block(const mtm_block *b, fast_scratch *scratch)
+static known known_after(const mtm_block *b)
 {
     const int32_t pass = b->n_passes - 1;
-    const bool valid = mtm_ebcot_segments_valid(b), any = valid && b->n_passes > 0;
-    const known last = any ? (known){ebcot_pass_plane(b->n_planes, pass), ebcot_pass_kind(pass)}
-                           : (known){b->n_planes, EBCOT_CLEANUP};
-    fast_decoder d = {.s = scratch};
+
+    return pass < 0 ? (known){b->n_planes, EBCOT_CLEANUP}
+                    : (known){ebcot_pass_plane(b->n_planes, pass), ebcot_pass_kind(pass)};
+}
+
+static progress begin(fast_block *s, const mtm_block *b)
+{
+    progress p = {.s = s, .b = b, .data = b->data, .corrupt = !mtm_ebcot_segments_valid(b)};
+
+    if (!p.corrupt)
+        begin_block(s, b, known_after(b).plane);
+    return p;
+}
+
+/* Writes the block's coefficients; of one whose segments make no sense, zeros. */
+static mtm_block_status finish(const progress *p, bool begun)
+{
+    static const mtm_segment none;
+    const fast_block *const s = p->s;
     mtm_block_status status = MTM_BLOCK_OK;
+    mtm_block b = *p->b;
 
-    begin_block(&d, b, last.plane);
-    if (!valid || (any && !decode_passes(&d, b)))
-        status = MTM_BLOCK_CORRUPT;
-    for (int32_t stripe = 0; stripe < d.stripes; stripe++)
-        for (int32_t k = 0; k < d.words; k++) {
-            const mtm_block_status stored = store_word(&d, b, stripe, k, last);
+    if (!begun) {
+        b.segments = &none, b.n_segments = b.n_passes = b.n_planes = 0;
+        begin_block(p->s, &b, 0);
+    }
+    for (int32_t at = 0; at < s->stripes * s->words; at++) {
+        const mtm_block_status stored = store_word(s, &b, at, known_after(&b));
 
-            status = status == MTM_BLOCK_OK ? stored : status;
-        }
-    return status;
+        status = status == MTM_BLOCK_OK ? stored : status;
+    }
+    return p->corrupt ? MTM_BLOCK_CORRUPT : status;
+}
+
+static void decode_pair(mtm_block *b, int32_t n, fast_block *s)
+{
+    progress p[PAIR];
+    bool begun[PAIR], wait[PAIR] = {false, false};
+
+    for (int32_t i = 0; i < n; i++)
+        p[i] = begin(s + i, b + i), begun[i] = !p[i].corrupt;
+    for (;;) {
+        for (int32_t i = 0; i < n; i++)
+            wait[i] = wait[i] || advance(p + i);
+        const bool both = wait[0] && wait[1] && p[0].plane == p[1].plane;
+        const int32_t one = wait[0] && wait[1] ? p[1].plane > p[0].plane : wait[1]; /* who is behind */
+
+        if (!wait[0] && !wait[1])
+            break;
+        if (both)
+            mtm_ebcot_refine_two_avx2(s, s + 1);
+        else
+            mtm_ebcot_refine_from_avx2(s + one, 0);
+        for (int32_t i = both ? 0 : one; i < (both ? n : one + 1); i++)
+            refine_place(s + i), end_pass(p + i), wait[i] = false;
+    }
+    for (int32_t i = 0; i < n; i++)
+        b[i].status = finish(p + i, begun[i]);
+}
+
+static void decode_blocks(mtm_block *blocks, int32_t n, void *scratch)
+{
+    for (int32_t i = 0; i < n; i += PAIR)
+        decode_pair(blocks + i, n - i < PAIR ? n - i : PAIR, scratch);
 }
 
 #endif

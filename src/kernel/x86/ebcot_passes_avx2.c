@@ -1,0 +1,296 @@
+/* kernel/x86/ebcot_passes_avx2.c: the coding passes of the fast EBCOT block decoder. Also for the tiers above AVX2: with
+ * their registers at hand compilers move general ones there and back, within the chain that everything waits for.
+ *
+ * Budget (Zen 4, 12-bit CT, lossless: 7.2 decisions a coefficient, 128 cycles): propagation 2.4 decisions, 65 cycles, half
+ * of them after wrong guesses of significance, which no code avoids (0.5 a coefficient) but which may find the sign's state
+ * at hand; refinement 2.4 in 22, two blocks in turn, 9 a decision (alone: 16, a state going to memory and back); cleanup
+ * 2.5 in 30, most of them runs, skipped together; coefficients out of bit-planes 5.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "ebcot_decode.h"
+
+/* Which of 64 bytes are not 0. */
+static inline uint64_t has_neighbours(const void *near)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256i a = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)near), zero);
+    const __m256i b = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)near + 1), zero);
+
+    return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32 | (uint32_t)_mm256_movemask_epi8(a));
+}
+
+static inline void mq_refill(fast_block *s, mq_registers *q)
+{
+    const uint64_t end = _blsi_u64(q->c); /* 2³² or more */
+    uint32_t next = UINT32_MAX;
+
+    if (s->plain_at < s->plain_bytes)
+        memcpy(&next, s->plain + s->plain_at, 4);
+    s->plain_at += 4;
+    q->c += (2 * (uint64_t)__builtin_bswap32(next) + 1) * (end >> 32) - end;
+}
+
+static inline void mq_take(fast_block *s, mq_registers *q, int64_t n)
+{
+    q->a <<= n, q->c <<= n;
+    if (__builtin_expect((uint32_t)q->c == 0, 0))
+        mq_refill(s, q);
+}
+
+/* DECODE without branches on what it decides (T.800 C.3.2): the symbol is the less probable one if (C < Qe) xor
+ * (A < Qe). The one piece of assembly keeps the choice by C < Qe, which nobody can predict, from becoming a jump. */
+static inline uint8_t mq_decide(fast_block *s, mq_registers *q, uint64_t state, uint64_t *next)
+{
+    const uint64_t id = state >> 8 & 0xFF, if_0 = s->steps[0][id], if_1 = s->steps[1][id];
+    const uint64_t qe = state & QE, before = q->c;
+    uint64_t a = q->a - qe, c = before;
+    uint8_t d = (uint8_t)(a < qe) ^ (uint8_t)state;
+    bool low;
+
+    __asm__("subq %[qe], %[c]\n\tcmovcq %[before], %[c]\n\tcmovcq %[qe], %[a]"
+            : [c] "+&r"(c), [a] "+&r"(a), "=@ccc"(low)
+            : [qe] "r"(qe), [before] "r"(before));
+    d ^= low;
+    const uint64_t after = d ? if_1 : if_0;
+
+    *next = (int64_t)a < 0 ? state : after;
+    q->a = a, q->c = c;
+    mq_take(s, q, __builtin_clzll(a));
+    return d;
+}
+
+static inline uint8_t mq_step(fast_block *s, mq_registers *q, unsigned context)
+{
+    return mq_decide(s, q, s->contexts[context], s->contexts + context);
+}
+
+static inline unsigned byte_at(const uint32_t *columns, unsigned i)
+{
+    return ((const uint8_t *)columns)[i];
+}
+
+/* Tells the neighbours of coefficient i that it became significant. This does not wait for its sign. */
+static inline void spread_near(const fast_block *s, uint32_t *near, unsigned i)
+{
+    const mtm_ebcot_spread *const m = s->spread + i % 4;
+    uint32_t *const own = near + i / 4, *const beyond = own + m->beyond;
+
+    own[-1] |= m->near[0], own[0] |= m->near[1], own[1] |= m->near[2];
+    beyond[-1] |= m->near_beyond[0], beyond[0] |= m->near_beyond[1], beyond[1] |= m->near_beyond[2];
+}
+
+/* The words of `minus` beside those of near. */
+static inline uint32_t *minus_of(const uint32_t *near)
+{
+    return (uint32_t *)((uintptr_t)near + offsetof(fast_block, minus) - offsetof(fast_block, near));
+}
+
+static inline void spread_minus(const fast_block *s, uint32_t *minus, unsigned i, uint8_t sign)
+{
+    const mtm_ebcot_spread *const m = s->spread + i % 4;
+    const uint32_t all = 0 - (uint32_t)sign;
+    uint32_t *const own = minus + i / 4;
+
+    own[-1] |= m->minus[0] & all, own[0] |= m->minus[1] & all, own[1] |= m->minus[2] & all;
+    own[m->beyond] |= m->minus_beyond & all;
+}
+
+/* The significant and negative neighbours of coefficient i, for its sign. */
+static inline unsigned sign_neighbours(const uint32_t *near, unsigned i)
+{
+    const uint8_t *const at = (const uint8_t *)near + i;
+
+    return at[0] >> 4 | at[offsetof(fast_block, minus) - offsetof(fast_block, near)];
+}
+
+/* The state for the sign of coefficient i (D.3.2); read early, since where the significance is no sure guess, the sign
+ * waits for that. */
+static inline uint64_t sign_state(const fast_block *s, const uint32_t *near, unsigned i)
+{
+    return s->contexts[s->sign[sign_neighbours(near, i)]];
+}
+
+/* Coefficient i is significant; its sign goes into `negative`. */
+static inline void decode_sign(fast_block *s, mq_registers *q, uint32_t *near, unsigned i, uint64_t state,
+                               uint64_t *negative)
+{
+    const unsigned neighbours = sign_neighbours(near, i);
+
+    spread_near(s, near, i);
+    const uint8_t sign = mq_decide(s, q, state, s->contexts + s->sign[neighbours]) ^ s->flip[neighbours];
+
+    *negative |= (uint64_t)sign << i;
+    spread_minus(s, minus_of(near), i, sign);
+}
+
+/* Coefficients after number i in coding order beside which it lies. */
+static inline uint64_t later_neighbours(unsigned i)
+{
+    return (UINT64_C(0x183A3A32) >> 8 * (i % 4) & 0xFF) << i;
+}
+
+static inline void propagate_word(fast_block *s, mq_registers *q, uint32_t *near, int32_t at)
+{
+    const uint64_t open = ~s->significant[at] & s->valid[at];
+    uint64_t left = has_neighbours(near) & open, visited = left, found = 0, negative = s->negative[at];
+
+    while (left) {
+        const unsigned i = (unsigned)_tzcnt_u64(left), byte = byte_at(near, i);
+        const uint64_t sign = sign_state(s, near, i);
+
+        left = _blsr_u64(left);
+        if (mq_step(s, q, s->zero[byte])) {
+            const uint64_t more = later_neighbours(i) & open;
+
+            decode_sign(s, q, near, i, sign, &negative);
+            found |= UINT64_C(1) << i;
+            left |= more, visited |= more;
+        }
+    }
+    s->significant[at] |= found, s->negative[at] = negative;
+    s->visited[at] = visited;
+    s->plane[at] = found;
+}
+
+/* Columns from coefficient i on that are all runs of zeros, as far as Qe of the context decides that they are without
+ * a renormalisation: they take n · Qe at once. Returns the coefficients. */
+static inline uint64_t skip_runs(mq_registers *q, uint64_t state, uint64_t runs, unsigned i)
+{
+    const uint64_t n = _tzcnt_u64(~(runs >> i) & ROW) / 4, qe = n * (state >> 48), take = qe << 48;
+
+    if (state & 1 || qe >= 0x8000 || q->c < take || (int64_t)(q->a - take) >= 0)
+        return 0;
+    q->a -= take, q->c -= take;
+    return (n < EBCOT_COLUMNS ? (UINT64_C(1) << 4 * n) - 1 : UINT64_MAX) << i;
+}
+
+static inline void clean_up_word(fast_block *s, mq_registers *q, uint32_t *near, int32_t at)
+{
+    uint64_t left = ~(s->significant[at] | s->visited[at]) & s->valid[at];
+
+    if (!left)
+        return;
+    const uint64_t lone = left & ~has_neighbours(near);
+    uint64_t runs = lone & lone >> 1 & lone >> 2 & lone >> 3 & ROW, found = 0, negative = s->negative[at];
+
+    while (left) {
+        unsigned i = (unsigned)_tzcnt_u64(left);
+        uint64_t sign;
+
+        if (runs >> i & 1) {
+            const uint64_t zeros = skip_runs(q, s->contexts[EBCOT_RUN], runs, i);
+
+            if (zeros || !mq_step(s, q, EBCOT_RUN)) {
+                left &= ~(zeros | UINT64_C(15) << i);
+                continue;
+            }
+            i += 2 * (unsigned)mq_step(s, q, EBCOT_UNIFORM);
+            i += (unsigned)mq_step(s, q, EBCOT_UNIFORM);
+            left = left >> i >> 1 << i << 1;
+            sign = sign_state(s, near, i);
+        } else {
+            const unsigned byte = byte_at(near, i);
+
+            sign = sign_state(s, near, i);
+            left = _blsr_u64(left);
+            if (!mq_step(s, q, s->zero[byte]))
+                continue;
+        }
+        decode_sign(s, q, near, i, sign, &negative);
+        found |= UINT64_C(1) << i;
+        runs &= ~(UINT64_C(2) << (i | 3));
+    }
+    s->significant[at] |= found, s->negative[at] = negative;
+    s->plane[at] |= found;
+}
+
+/* Raw bits in place of the MQ coder (D.6), read through the same registers. */
+static inline uint8_t raw_bit(fast_block *s, mq_registers *q)
+{
+    const uint64_t bit = q->c >> 63;
+
+    mq_take(s, q, 1);
+    return (uint8_t)bit;
+}
+
+static inline void propagate_word_raw(fast_block *s, mq_registers *q, uint32_t *near, int32_t at)
+{
+    const uint64_t open = ~s->significant[at] & s->valid[at];
+    uint64_t left = has_neighbours(near) & open, visited = left, found = 0;
+
+    for (; left; left = _blsr_u64(left)) {
+        const unsigned i = (unsigned)_tzcnt_u64(left);
+
+        if (raw_bit(s, q)) {
+            const uint64_t more = later_neighbours(i) & open;
+            const uint8_t sign = raw_bit(s, q);
+
+            s->negative[at] |= (uint64_t)sign << i;
+            spread_near(s, near, i), spread_minus(s, minus_of(near), i, sign);
+            found |= UINT64_C(1) << i;
+            left |= more, visited |= more;
+        }
+    }
+    s->significant[at] |= found, s->visited[at] = visited;
+    s->plane[at] = found;
+}
+
+static inline void refine_word_raw(fast_block *s, mq_registers *q, uint32_t *near, int32_t at)
+{
+    uint64_t left = s->significant[at] & ~s->visited[at], bits = 0;
+
+    s->refined[at] |= left;
+    for (; left; left = _blsr_u64(left))
+        bits |= raw_bit(s, q) * _blsi_u64(left);
+    s->plane[at] |= bits;
+}
+
+/* A pass over the words of a block. */
+#define PASS(name, of_word)                                                                                  \
+    void name(fast_block *s)                                                                                 \
+    {                                                                                                        \
+        mq_registers q = s->mq;                                                                              \
+        uint32_t *near = s->near + s->stride + GAP;                                                          \
+                                                                                                             \
+        for (int32_t at = 0, stripe = 0; stripe < s->stripes; stripe++, near += GAP)                         \
+            for (const int32_t end = at + s->words; at < end; at++, near += EBCOT_COLUMNS)                   \
+                of_word(s, &q, near, at);                                                                    \
+        s->mq = q;                                                                                           \
+    }
+PASS(mtm_ebcot_propagate_avx2, propagate_word)         /* D.3.1 */
+PASS(mtm_ebcot_clean_up_avx2, clean_up_word)           /* D.3.4 */
+PASS(mtm_ebcot_propagate_raw_avx2, propagate_word_raw) /* D.6 */
+PASS(mtm_ebcot_refine_raw_avx2, refine_word_raw)
+#undef PASS
+
+void mtm_ebcot_refine_from_avx2(fast_block *s, int32_t from)
+{
+    mq_registers q = s->mq;
+
+    for (int32_t i = from; i < s->n_refined; i++)
+        s->refine[i] = mq_step(s, &q, s->refine[i]);
+    s->mq = q;
+}
+
+void mtm_ebcot_refine_two_avx2(fast_block *s, fast_block *t)
+{
+    const int32_t both = s->n_refined < t->n_refined ? s->n_refined : t->n_refined;
+    mq_registers q = s->mq, r = t->mq;
+
+    for (int32_t i = 0; i < both; i++) {
+        s->refine[i] = mq_step(s, &q, s->refine[i]);
+        t->refine[i] = mq_step(t, &r, t->refine[i]);
+    }
+    s->mq = q, t->mq = r;
+    mtm_ebcot_refine_from_avx2(s, both), mtm_ebcot_refine_from_avx2(t, both);
+}
+
+bool mtm_ebcot_segmentation_symbol_avx2(fast_block *s)
+{
+    mq_registers q = s->mq;
+    unsigned symbol = 0;
+
+    for (int i = 0; i < 4; i++)
+        symbol = symbol << 1 | mq_step(s, &q, EBCOT_UNIFORM);
+    s->mq = q;
+    return symbol == 0xA;
+}
