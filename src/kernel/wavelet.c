@@ -95,20 +95,28 @@ static void range16(const int16_t *row, size_t n, mtm_range16 *seen)
     }
 }
 
-static void inverse_row_seen(int16_t *dst, const int16_t *low, const int16_t *high, size_t n, bool odd,
-                             mtm_range16 *seen)
+static void see(const int16_t *row, size_t n, mtm_seen16 *seen)
 {
-    i16_inverse_row(dst, low, high, n, odd, 1);
-    range16(low, (n + !odd) / 2, seen);
-    range16(high, (n + odd) / 2, seen);
-    range16(dst, n, seen);
+    mtm_range16 r = {seen->lo[0], seen->hi[0]};
+
+    range16(row, n, &r);
+    seen->lo[0] = r.lo, seen->hi[0] = r.hi;
 }
 
-static void inverse_steps_seen(void *const *rows, size_t n, mtm_range16 *seen)
+static void inverse_row_seen(int16_t *dst, const int16_t *low, const int16_t *high, size_t n, bool odd,
+                             mtm_seen16 *seen)
+{
+    i16_inverse_row(dst, low, high, n, odd, 1);
+    see(low, (n + !odd) / 2, seen);
+    see(high, (n + odd) / 2, seen);
+    see(dst, n, seen);
+}
+
+static void inverse_steps_seen(void *const *rows, size_t n, mtm_seen16 *seen)
 {
     i16_inverse_steps(rows, n);
-    range16(rows[1], n, seen);
-    range16(rows[2], n, seen);
+    see(rows[1], n, seen);
+    see(rows[2], n, seen);
 }
 
 void mtm_wavelet_kernels_init(mtm_wavelet_kernels *k, unsigned cpu)

@@ -22,6 +22,13 @@ typedef struct mtm_range16 {
     int16_t lo, hi;
 } mtm_range16;
 
+/* The same over several lanes, of which each kernel uses as many as it likes: the least of lo, the greatest of hi. */
+enum { MTM_SEEN_LANES = 32 };
+typedef struct mtm_seen16 {
+    _Alignas(64) int16_t lo[MTM_SEEN_LANES];
+    int16_t hi[MTM_SEEN_LANES];
+} mtm_seen16;
+
 /* Integers wrap around at every addition, as two's complement does, in all variants alike. While every int16 that a
  * transform was given and has made lies in [MTM_WAVELET_LEAST16, MTM_WAVELET_MOST16], none has wrapped: h0 + h1 + 2 and
  * e0 + e1 of such numbers fit, ⌊/4⌋ of the one and ⌊/2⌋ of the other are at most 2¹³ and 2¹⁴ in magnitude, so that a result is at
@@ -49,8 +56,8 @@ typedef struct mtm_wavelet_kernels {
     void (*forward_steps[MTM_WAVELET_TYPES])(void *const *rows, size_t n);
     /* inverse_row and inverse_steps of int16 that widen *seen by all that they were given and have made (steps: made). */
     void (*inverse_row_seen)(int16_t *dst, const int16_t *low, const int16_t *high, size_t n, bool odd,
-                             mtm_range16 *seen);
-    void (*inverse_steps_seen)(void *const *rows, size_t n, mtm_range16 *seen);
+                             mtm_seen16 *seen);
+    void (*inverse_steps_seen)(void *const *rows, size_t n, mtm_seen16 *seen);
     void (*range16)(const int16_t *row, size_t n, mtm_range16 *seen); /* widens *seen by a row */
 } mtm_wavelet_kernels;
 

@@ -36,6 +36,14 @@ void j2k_lifting_restart(j2k_lifting *l)
         l->next[s] = l->y0 + ((l->y0 & 1) != (int64_t)changes_odd(l, s));
 }
 
+void j2k_seen_row(mtm_seen16 *seen, const mtm_wavelet_kernels *k, const int16_t *row, size_t n)
+{
+    mtm_range16 r = {seen->lo[0], seen->hi[0]};
+
+    k->range16(row, n, &r);
+    seen->lo[0] = r.lo, seen->hi[0] = r.hi;
+}
+
 static void run_step(j2k_lifting *l, int s, int64_t y)
 {
     void *const row = j2k_lifting_row(l, y);
@@ -44,7 +52,7 @@ static void run_step(j2k_lifting *l, int s, int64_t y)
 
     (l->forward ? l->k->forward_step : l->k->inverse_step)[l->type](row, a, b, l->n, s);
     if (l->seen)
-        l->k->range16(row, l->n, l->seen);
+        j2k_seen_row(l->seen, l->k, row, l->n);
 }
 
 /* Step s needs its row, and of the neighbours those that exist, with the step before done on them. */

@@ -14,11 +14,11 @@ typedef struct j2k_lifting {
     const mtm_wavelet_kernels *k;
     mtm_coef type;
     bool forward;
-    mtm_range16 *seen; /* inverse, I16: what rows reach is recorded here; NULL: it is not */
-    int64_t y0, y1;    /* the rows' coordinates */
-    size_t n;          /* samples of a row */
-    int64_t arrived;   /* rows [y0, arrived) are there */
-    int64_t final;     /* rows [y0, final) are finished; the last ones of them are still in the ring */
+    mtm_seen16 *seen; /* inverse, I16: what rows reach is recorded here; NULL: it is not */
+    int64_t y0, y1;   /* the rows' coordinates */
+    size_t n;         /* samples of a row */
+    int64_t arrived;  /* rows [y0, arrived) are there */
+    int64_t final;    /* rows [y0, final) are finished; the last ones of them are still in the ring */
     int64_t next[MTM_WAVELET_STEPS_97]; /* row that each step changes next */
     char *ring;
     size_t row_bytes;
@@ -36,6 +36,9 @@ static inline void *j2k_lifting_row(const j2k_lifting *l, int64_t y)
     return l->ring +
            (size_t)(l->type == MTM_COEF_F32 ? y % (MTM_WAVELET_STEPS_97 + 2) : y & 3) * l->row_bytes;
 }
+
+/* Widens *seen by a row. */
+void j2k_seen_row(mtm_seen16 *seen, const mtm_wavelet_kernels *k, const int16_t *row, size_t n);
 
 /* Row `arrived` has been written. */
 void j2k_lifting_arrive(j2k_lifting *l);

@@ -20,7 +20,7 @@ struct j2k_synthesis {
     j2k_synthesis_source source;
     int64_t y; /* row of the top resolution that is asked for next */
     bool check;
-    mtm_range16 seen;
+    mtm_seen16 seen;
     int16_t offset, *shifted; /* a row of resolution 0 with the offset */
     level *levels;            /* [top + 1]; [0] has no lifting */
 };
@@ -67,7 +67,7 @@ mtm_status j2k_synthesis_new(j2k_synthesis **out, const j2k_tile_component *tc, 
 void j2k_synthesis_restart(j2k_synthesis *s)
 {
     s->y = s->tc->resolutions[s->tc->top].need.y0;
-    s->seen = (mtm_range16){0, 0};
+    memset(&s->seen, 0, sizeof s->seen);
     for (int32_t r = 1; r <= s->tc->top; r++)
         j2k_lifting_restart(&s->levels[r].lift);
 }
@@ -97,7 +97,7 @@ static const void *base_row(j2k_synthesis *s, int64_t y, int64_t x0, size_t n)
         return row;
     for (size_t i = 0; i < n; i++)
         s->shifted[i] = (int16_t)mtm_clamp_i64((int64_t)wide[i] + s->offset, INT16_MIN, INT16_MAX);
-    s->k->range16(s->shifted, n, &s->seen);
+    j2k_seen_row(&s->seen, s->k, s->shifted, n);
     return s->shifted;
 }
 
@@ -151,5 +151,10 @@ const void *j2k_synthesis_next(j2k_synthesis *s)
 
 bool j2k_synthesis_exact(const j2k_synthesis *s)
 {
-    return s->seen.lo >= MTM_WAVELET_LEAST16 && s->seen.hi <= MTM_WAVELET_MOST16;
+    int16_t beyond = 0;
+
+    for (int i = 0; i < MTM_SEEN_LANES; i++)
+        beyond |=
+            (int16_t)(s->seen.lo[i] < MTM_WAVELET_LEAST16) | (int16_t)(s->seen.hi[i] > MTM_WAVELET_MOST16);
+    return !beyond;
 }

@@ -1,6 +1,6 @@
 /* kernel/x86/wavelet53_rows.h: the 5/3 transform for one element type and one width of vectors. The including file defines
  * N(name) (the type's prefix), T, V, LANES, and N(load), N(store), N(set), N(lift), N(carry), N(join), N(split); SEEN when
- * int16 rows shall be able to say what they reach, with N(range), N(range_begin), N(range_add), N(range_end).
+ * int16 rows shall be able to say what they reach, with N(range), N(range_begin), N(range_add), N(range_ends), N(range_end).
  *
  * Both directions are the same two recurrences over pairs: b[i] lifts by a[i] and a[i + 1], then a[i] by b[i − 1] and b[i];
  * a is the high-pass side, inverse, and the even samples, forward. A row that begins with a b is that b and then a row that
@@ -10,7 +10,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE void N(inverse_any)(T *x, const T *low, const T *high, size_t n, bool odd, mtm_range16 *seen)
+INLINE void N(inverse_any)(T *x, const T *low, const T *high, size_t n, bool odd, mtm_seen16 *seen)
 {
     const size_t pairs = (n + odd) / 2 - 1; /* whose high[i + 1] there is */
     const T *const l = low + !odd;
@@ -58,9 +58,8 @@ INLINE void N(inverse_any)(T *x, const T *low, const T *high, size_t n, bool odd
     }
 #ifdef SEEN
     if (seen) { /* what vectors have not: both ends */
-        const T ends[6] = {h, low[0], x[2 * pairs], x[n - 1], x[-!odd], n == 2 * pairs + 2 ? l[pairs] : h};
-
-        N(range_end)(&range, ends, seen);
+        N(range_ends)(&range, h, low[0], x[2 * pairs], x[n - 1], x[-!odd], n == 2 * pairs + 2 ? l[pairs] : h);
+        N(range_end)(&range, seen);
     }
 #endif
 }
@@ -137,7 +136,7 @@ static void N(forward_step)(void *row, const void *a, const void *b, size_t n, i
         N(one_step)(row, a, b, n, true, 0);
 }
 
-INLINE void N(all_steps)(void *const *rows, size_t n, bool forward, mtm_range16 *seen)
+INLINE void N(all_steps)(void *const *rows, size_t n, bool forward, mtm_seen16 *seen)
 {
     const T *const r0 = rows[0], *const r3 = rows[3];
     T *const r1 = rows[1], *const r2 = rows[2];
@@ -157,11 +156,8 @@ INLINE void N(all_steps)(void *const *rows, size_t n, bool forward, mtm_range16 
 #endif
     }
 #ifdef SEEN
-    if (seen) {
-        const T ends[6] = {r1[0], r1[0], r1[0], r1[0], r1[0], r1[0]};
-
-        N(range_end)(&range, ends, seen);
-    }
+    if (seen)
+        N(range_end)(&range, seen);
 #endif
 }
 

@@ -63,9 +63,10 @@ typedef struct i16_range {
     __m512i lo, hi;
 } i16_range;
 
-static inline i16_range i16_range_begin(const mtm_range16 *seen)
+static inline i16_range i16_range_begin(const mtm_seen16 *seen)
 {
-    return (i16_range){_mm512_set1_epi16(seen ? seen->lo : 0), _mm512_set1_epi16(seen ? seen->hi : 0)};
+    return seen ? (i16_range){load512(seen->lo), load512(seen->hi)}
+                : (i16_range){_mm512_setzero_si512(), _mm512_setzero_si512()};
 }
 
 /* The first n lanes of v. */
@@ -75,6 +76,29 @@ static inline void i16_range_add(i16_range *r, __m512i v, size_t n)
         v = _mm512_mask_mov_epi16(_mm512_broadcastw_epi16(_mm512_castsi512_si128(v)), (1u << n) - 1, v);
     r->lo = _mm512_min_epi16(r->lo, v), r->hi = _mm512_max_epi16(r->hi, v);
 }
+
+static inline void i16_range_ends(i16_range *r, int16_t a, int16_t b, int16_t c, int16_t d, int16_t e,
+                                  int16_t f)
+{
+    const __m512i v = _mm512_broadcast_i32x4(_mm_setr_epi16(a, b, c, d, e, f, a, a));
+
+    r->lo = _mm512_min_epi16(r->lo, v), r->hi = _mm512_max_epi16(r->hi, v);
+}
+
+static inline void i16_range_end(const i16_range *r, mtm_seen16 *seen)
+{
+    store512(seen->lo, r->lo), store512(seen->hi, r->hi);
+}
+
+#define N(name)   i16_##name
+#define T         int16_t
+#define V         __m512i
+#define LANES     32
+#define SEEN      1
+#define i16_load  load512
+#define i16_store store512
+#define i16_set   _mm512_set1_epi16
+#include "wavelet53_rows.h"
 
 /* The least of eight; the greatest is the complement of the complements' least. */
 static inline int16_t least8(__m128i v)
@@ -91,42 +115,24 @@ static inline int16_t least32(__m512i v)
     return least8(_mm_min_epi16(_mm256_castsi256_si128(h), _mm256_extracti128_si256(h, 1)));
 }
 
-static inline void i16_range_end(const i16_range *r, const int16_t ends[6], mtm_range16 *seen)
-{
-    int16_t lo = least32(r->lo), hi = (int16_t)~least32(_mm512_xor_si512(r->hi, _mm512_set1_epi16(-1)));
-
-    for (int i = 0; i < 6; i++)
-        lo = ends[i] < lo ? ends[i] : lo, hi = ends[i] > hi ? ends[i] : hi;
-    *seen = (mtm_range16){lo, hi};
-}
-
-#define N(name)   i16_##name
-#define T         int16_t
-#define V         __m512i
-#define LANES     32
-#define SEEN      1
-#define i16_load  load512
-#define i16_store store512
-#define i16_set   _mm512_set1_epi16
-#include "wavelet53_rows.h"
-
 static void range16(const int16_t *row, size_t n, mtm_range16 *seen)
 {
-    i16_range r = i16_range_begin(seen);
-    const int16_t ends[6] = {row[0], row[0], row[0], row[0], row[0], row[0]};
+    i16_range r = {_mm512_set1_epi16(seen->lo), _mm512_set1_epi16(seen->hi)};
 
     for (size_t i = 0; i < n; i += 32)
         i16_range_add(&r, load512(row + i), n - i);
-    i16_range_end(&r, ends, seen);
+    seen->lo = least32(r.lo), seen->hi = (int16_t)~least32(_mm512_xor_si512(r.hi, _mm512_set1_epi16(-1)));
 }
 
 static void inverse_row_seen(int16_t *dst, const int16_t *low, const int16_t *high, size_t n, bool odd,
-                             mtm_range16 *seen)
+                             mtm_seen16 *seen)
 {
     if (n == 1) {
+        i16_range r = i16_range_begin(seen);
+
         i16_inverse_row(dst, low, high, 1, odd, 1);
-        range16(odd ? high : low, 1, seen);
-        range16(dst, 1, seen);
+        i16_range_ends(&r, odd ? *high : *low, *dst, *dst, *dst, *dst, *dst);
+        i16_range_end(&r, seen);
     } else if (odd) {
         i16_inverse_any(dst, low, high, n, true, seen);
     } else {
@@ -134,7 +140,7 @@ static void inverse_row_seen(int16_t *dst, const int16_t *low, const int16_t *hi
     }
 }
 
-static void inverse_steps_seen(void *const *rows, size_t n, mtm_range16 *seen)
+static void inverse_steps_seen(void *const *rows, size_t n, mtm_seen16 *seen)
 {
     i16_all_steps(rows, n, false, seen);
 }
