@@ -9,6 +9,7 @@
 void mtm_ht_decode_c(mtm_block *blocks, int32_t n, void *scratch);
 
 #if defined(__x86_64__)
+void mtm_ht_decode_avx2(mtm_block *blocks, int32_t n, void *scratch);
 void mtm_ht_decode_avx512(mtm_block *blocks, int32_t n, void *scratch);
 void mtm_ht_decode_vbmi2(mtm_block *blocks, int32_t n, void *scratch);
 #endif
