@@ -248,7 +248,7 @@ static void test_depths(void **state)
 {
     fixture *const f = *state;
 
-    for (int32_t bits = 1; bits <= 31; bits++)
+    for (int32_t bits = 1; bits <= 32; bits++)
         for (int is_signed = 0; is_signed < 2; is_signed++)
             for (int kind = 0; kind < 15; kind++) {
                 mtm_encode_params params = mtm_encode_params_default();
@@ -277,13 +277,17 @@ static void test_speculation(void **state)
     picture p = {.planes = {plane_new(64, 64, MTM_I16)}, .n = 1};
 
     for (int high = 0; high < 2; high++) {
+        mtm_encode_params params = mtm_encode_params_default();
+
         for (int64_t y = 0; y < 64; y++)
             for (int64_t x = 0; x < 64; x++) { /* signs of the taps of HH's filter, level by level */
                 static const int8_t taps[8] = {1, 1, 1, 1, -1, -1, -1, -1};
 
                 put(&p.planes[0], y, x, high ? 3300 * taps[(x + 2) & 7] * taps[(y + 2) & 7] : (x * y) % 3300);
             }
-        there_and_back(f, &p, NULL);
+        there_and_back(f, &p, &params);
+        params.pool = f->pool;
+        there_and_back(f, &p, &params);
     }
     picture_drop(&p);
 }

@@ -181,7 +181,6 @@ static mtm_status write_part(j2k_encoder *e, const j2k_encode_tile *t, const par
     if (w->bytes > UINT32_MAX)
         return mtm_fail(err, MTM_E_LIMIT, -1,
                         "a tile-part of %" PRIu64 " bytes is longer than 4 GiB: use tiles", w->bytes);
-    MTM_TRY(mtm_bytes_reserve(e->out, (size_t)w->bytes, err));
     j2k_put(e->out, SOT, 2), j2k_put(e->out, 10, 2), j2k_put(e->out, (uint64_t)t->tile.index, 2);
     j2k_put(e->out, w->bytes, 4), j2k_put(e->out, (uint64_t)w->number, 1),
         j2k_put(e->out, (uint64_t)plan->tile_parts, 1);
@@ -196,8 +195,12 @@ static mtm_status write_part(j2k_encoder *e, const j2k_encode_tile *t, const par
 
 mtm_status j2k_encode_tile_parts(j2k_encoder *e, j2k_encode_tile *t, mtm_error *err)
 {
+    const uint64_t bytes = j2k_tile_parts_bytes(e, t);
     part w = {.number = -1};
 
+    if (bytes > SIZE_MAX / 2)
+        return MTM_NOMEM(err);
+    MTM_TRY(mtm_bytes_reserve(e->out, (size_t)bytes, err));
     for (int32_t i = 0; i < e->plan->tile_parts; i++) {
         w = next_part(e->plan, t->packets, &w);
         MTM_TRY(write_part(e, t, &w, err));

@@ -199,9 +199,10 @@ static mtm_status code_components(j2k_encoder *e, j2k_encode_tile *t, int32_t fi
 
     MTM_TRY(j2k_encode_fit(&fit, e, &t->tile, first, n, err));
     MTM_TRY(code_as(e, t, first, n, fit.type, fit.if_hh ? &hh : NULL, err));
-    if (hh.lo < MTM_WAVELET_LEAST16 || hh.hi > MTM_WAVELET_MOST16)
-        return code_as(e, t, first, n, MTM_COEF_I32, NULL, err);
-    return MTM_OK;
+    if (hh.lo >= MTM_WAVELET_LEAST16 && hh.hi <= MTM_WAVELET_MOST16)
+        return MTM_OK;
+    MTM_TRY(j2k_block_coder_finish(e->blocks, err)); /* tasks still read what is made anew */
+    return code_as(e, t, first, n, MTM_COEF_I32, NULL, err);
 }
 
 mtm_status j2k_encode_tile_blocks(j2k_encoder *e, j2k_encode_tile *t, mtm_error *err)
