@@ -87,6 +87,7 @@ typedef struct j2k_encode_strip {
 /* A subband on its way: rows are collected in a strip, which is coded, and its memory used again. */
 typedef struct j2k_encode_band {
     const j2k_band *band;
+    mtm_coef type;
     float inverse_step;
     double weight; /* squared error of the picture per squared quantiser step */
     size_t stride_bytes;
@@ -95,9 +96,16 @@ typedef struct j2k_encode_band {
     j2k_coded *blocks; /* [blocks_high][blocks_wide] */
 } j2k_encode_band;
 
+/* How a tile-component goes through the transform (encode_fit.c). */
+typedef struct j2k_fit {
+    mtm_coef type;
+    int16_t offset; /* I16: is added to the samples; LL is then int32 (j2k_analysis_offset) */
+    bool if_hh;     /* I16: only if every HH coefficient is within MTM_WAVELET_LEAST16 … MOST16 */
+} j2k_fit;
+
 typedef struct j2k_encode_component {
     const j2k_tile_component *tc;
-    mtm_coef type;
+    j2k_fit fit;
     uint8_t style;
     j2k_encode_band (*bands)[3];             /* by resolution */
     struct j2k_packet_precinct ***precincts; /* by resolution and number: encode_packet.c's */
@@ -127,11 +135,6 @@ typedef struct j2k_encoder {
 
 /* The tile-component's part of plane i (encode_fit.c). */
 mtm_array j2k_tile_plane(const j2k_encoder *e, const j2k_tile_component *tc, int32_t i);
-
-typedef struct j2k_fit {
-    mtm_coef type;
-    bool if_hh; /* I16: only if every HH coefficient is within MTM_WAVELET_LEAST16 … MOST16 */
-} j2k_fit;
 
 /* The narrowest type for n components that are transformed together. Errors: MTM_E_INVAL (a pixel beyond its precision). */
 mtm_status j2k_encode_fit(j2k_fit *fit, const j2k_encoder *e, const j2k_tile *t, int32_t first, int32_t n,

@@ -180,7 +180,7 @@ static batch *batch_take(j2k_block_coder *c)
 static void fill(const batch *j, scratch *s)
 {
     const j2k_band *const b = j->band->band;
-    const size_t elem_bytes = j2k_coef_bytes(j->component->type);
+    const size_t elem_bytes = j2k_coef_bytes(j->band->type);
 
     for (int64_t i = j->first; i < j->end; i++) {
         const j2k_rect r = j2k_block_rect(b, i, j->row);
@@ -194,7 +194,7 @@ static void fill(const batch *j, scratch *s)
             .height = (int32_t)(r.y1 - r.y0),
             .style = j->component->style,
             .band = b->orient,
-            .type = (uint8_t)j->component->type,
+            .type = (uint8_t)j->band->type,
             .inverse_step = j->band->inverse_step,
             .n_planes = b->n_planes,
             .out = s->room + k * j->coder->room_bytes,

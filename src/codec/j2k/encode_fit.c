@@ -39,7 +39,11 @@ RANGE_ROW(int16_t)
 RANGE_ROW(uint32_t)
 RANGE_ROW(int32_t)
 
-static void range_row(const mtm_array *a, int64_t y, int64_t x, int64_t n, int64_t *lo, int64_t *hi)
+typedef struct range {
+    int64_t lo, hi; /* empty: lo > hi */
+} range;
+
+static void range_pixels(range *seen, const mtm_array *a, int64_t y, int64_t x, int64_t n)
 {
     static void (*const by_dtype[])(const char *row, ptrdiff_t stride, int64_t n, int64_t *lo,
                                     int64_t *hi) = {
@@ -47,7 +51,33 @@ static void range_row(const mtm_array *a, int64_t y, int64_t x, int64_t n, int64
         [MTM_I16] = range_row_int16_t, [MTM_U32] = range_row_uint32_t, [MTM_I32] = range_row_int32_t,
     };
 
-    by_dtype[a->dtype]((const char *)a->data + y * a->stride[0] + x * a->stride[1], a->stride[1], n, lo, hi);
+    by_dtype[a->dtype]((const char *)a->data + y * a->stride[0] + x * a->stride[1], a->stride[1], n,
+                       &seen->lo, &seen->hi);
+}
+
+enum { WHOLE = 32 }; /* pixels: kernels read whole vectors, which must not reach behind the caller's memory */
+
+/* Row y. Dense 16-bit rows go through the kernel for int16, which also tells the range of unsigned ones that lie on one side of
+ * 2^15. */
+static void range_row(range *seen, const j2k_encoder *e, const mtm_array *a, int64_t y)
+{
+    const char *const row = (const char *)a->data + y * a->stride[0];
+    const bool is_unsigned = a->dtype == MTM_U16;
+    int64_t whole = a->shape[1] / WHOLE * WHOLE;
+    mtm_range16 r = {INT16_MAX, INT16_MIN};
+
+    if ((a->dtype != MTM_I16 && !is_unsigned) || a->stride[1] != 2 || (uintptr_t)row % 2)
+        whole = 0;
+    if (whole)
+        e->kernels->wavelet.range16((const int16_t *)(const void *)row, (size_t)whole, &r);
+    if (is_unsigned && r.lo < 0 && r.hi >= 0)
+        whole = 0;
+    if (whole) {
+        seen->lo = mtm_min_i64(seen->lo, is_unsigned ? (uint16_t)r.lo : r.lo);
+        seen->hi = mtm_max_i64(seen->hi, is_unsigned ? (uint16_t)r.hi : r.hi);
+    }
+    if (whole < a->shape[1])
+        range_pixels(seen, a, y, whole, a->shape[1] - whole);
 }
 
 static j2k_rect plane_rect(const j2k_encoder *e, int32_t i)
@@ -65,10 +95,6 @@ mtm_array j2k_tile_plane(const j2k_encoder *e, const j2k_tile_component *tc, int
     return a;
 }
 
-typedef struct range {
-    int64_t lo, hi; /* empty: lo > hi */
-} range;
-
 static range precision_range(const j2k_component_size *c)
 {
     const int64_t half = (int64_t)1 << (c->bits - 1);
@@ -83,16 +109,17 @@ static mtm_status refuse_row(const j2k_encoder *e, const j2k_tile_component *tc,
     const j2k_component_size *const c = &e->plan->size.components[i];
     const mtm_array a = j2k_tile_plane(e, tc, i);
     const j2k_rect image = plane_rect(e, i);
-    int64_t value, hi, x = -1;
+    int64_t x = -1;
+    range pixel;
 
     do {
-        x++, value = INT64_MAX, hi = INT64_MIN;
-        range_row(&a, y, x, 1, &value, &hi);
-    } while (value >= allowed.lo && value <= allowed.hi);
+        x++, pixel = (range){INT64_MAX, INT64_MIN};
+        range_pixels(&pixel, &a, y, x, 1);
+    } while (pixel.lo >= allowed.lo && pixel.lo <= allowed.hi);
     return mtm_fail(err, MTM_E_INVAL, -1,
                     "value %" PRId64 " at row %" PRId64 ", column %" PRId64
                     " of plane %d does not fit %d bits, %s",
-                    value, y + tc->full.y0 - image.y0, x + tc->full.x0 - image.x0, (int)i, (int)c->bits,
+                    pixel.lo, y + tc->full.y0 - image.y0, x + tc->full.x0 - image.x0, (int)i, (int)c->bits,
                     c->is_signed ? "signed" : "unsigned");
 }
 
@@ -104,7 +131,7 @@ static mtm_status range_check(range *seen, const j2k_encoder *e, const j2k_tile_
     const mtm_array a = j2k_tile_plane(e, tc, i);
 
     for (int64_t y = 0; y < a.shape[0] && a.shape[1] > 0; y++) {
-        range_row(&a, y, 0, a.shape[1], &seen->lo, &seen->hi);
+        range_row(seen, e, &a, y);
         if (seen->lo < allowed.lo || seen->hi > allowed.hi)
             return refuse_row(e, tc, i, y, allowed, err);
     }
@@ -113,29 +140,53 @@ static mtm_status range_check(range *seen, const j2k_encoder *e, const j2k_tile_
 
 /* ---- the narrowest type ------------------------------------------------------------------------------- */
 
-/* For level-shifted samples in `r`. Chroma of the RCT are differences of two samples, luma is between them (T.800 G.2).
- * int16 is exact while no number that a lifting step adds to another exceeds MTM_WAVELET_MOST16: samples and LL, what is
- * high-pass along one axis, and HH. Of these only HH may be larger than proven: it is stored as it is, and can be looked at. */
+/* For level-shifted samples in [lo, hi]. int16 is exact while no number that a lifting step adds to another exceeds
+ * MTM_WAVELET_MOST16: samples and LL, what is high-pass along one axis, and HH. Of these only HH may be larger than proven: it
+ * is stored as it is, and can be looked at. */
+static j2k_fit fit_samples(const j2k_tile_component *tc, const j2k_singles *s, double lo, double hi)
+{
+    const double hh = j2k_reversible_bound(tc->levels, MTM_BAND_HH, s, lo, hi);
+    double most = 0;
+
+    for (int32_t orient = MTM_BAND_LL; orient < MTM_BAND_HH; orient++)
+        most = fmax(most, j2k_reversible_bound(tc->levels, orient, s, lo, hi));
+    if (most <= MTM_WAVELET_MOST16 && hh <= INT16_MAX)
+        return (j2k_fit){.type = MTM_COEF_I16, .if_hh = hh > MTM_WAVELET_MOST16};
+    return (j2k_fit){.type = fmax(most, hh) <= INT32_MAX / 2 - 1 ? MTM_COEF_I32 : MTM_COEF_I64};
+}
+
+/* Samples far from 0 are brought there by an offset, which only LL keeps, unless single samples are doubled. */
+static j2k_fit fit_offset(const j2k_tile_component *tc, const j2k_singles *s, range r)
+{
+    const int64_t offset = mtm_min_i64(-((r.lo + r.hi) / 2), INT16_MAX);
+    j2k_fit fit;
+
+    for (int32_t level = 1; level <= tc->levels; level++)
+        if (s->x[level] || s->y[level])
+            return (j2k_fit){.type = MTM_COEF_I32};
+    if (offset < INT16_MIN)
+        return (j2k_fit){.type = MTM_COEF_I32};
+    fit = fit_samples(tc, s, (double)(r.lo + offset), (double)(r.hi + offset));
+    fit.offset = (int16_t)offset;
+    return fit;
+}
+
+/* Chroma of the RCT are differences of two samples, luma is between them (T.800 G.2). */
 static j2k_fit fit_range(const j2k_tile_component *tc, range r, bool rct)
 {
-    const double lo = (double)(rct ? mtm_min_i64(r.lo, r.lo - r.hi) : r.lo);
-    const double hi = (double)(rct ? mtm_max_i64(r.hi, r.hi - r.lo) : r.hi);
     j2k_singles s = {.x = {false}};
-    double bound[4], most = 0;
-
-    j2k_singles_add(&s, tc->levels, tc->full);
-    for (int32_t orient = MTM_BAND_LL; orient <= MTM_BAND_HH; orient++) {
-        bound[orient] = j2k_reversible_bound(tc->levels, orient, &s, lo, hi);
-        if (orient != MTM_BAND_HH)
-            most = fmax(most, bound[orient]);
-    }
+    j2k_fit fit, moved;
 
     if (!tc->params->coding.reversible)
         return (j2k_fit){.type = MTM_COEF_F32};
-    if (most <= MTM_WAVELET_MOST16 && bound[MTM_BAND_HH] <= INT16_MAX)
-        return (j2k_fit){.type = MTM_COEF_I16, .if_hh = bound[MTM_BAND_HH] > MTM_WAVELET_MOST16};
-    most = fmax(most, bound[MTM_BAND_HH]);
-    return (j2k_fit){.type = most <= INT32_MAX / 2 - 1 ? MTM_COEF_I32 : MTM_COEF_I64};
+    if (rct)
+        r = (range){mtm_min_i64(r.lo, r.lo - r.hi), mtm_max_i64(r.hi, r.hi - r.lo)};
+    j2k_singles_add(&s, tc->levels, tc->full);
+    fit = fit_samples(tc, &s, (double)r.lo, (double)r.hi);
+    if (rct || fit.type == MTM_COEF_I16)
+        return fit;
+    moved = fit_offset(tc, &s, r);
+    return moved.type == MTM_COEF_I16 ? moved : fit;
 }
 
 mtm_status j2k_encode_fit(j2k_fit *fit, const j2k_encoder *e, const j2k_tile *t, int32_t first, int32_t n,

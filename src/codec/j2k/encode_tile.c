@@ -68,12 +68,14 @@ static mtm_status band_new(j2k_encode_band *eb, const j2k_encoder *e, const j2k_
 {
     const int64_t wide = b->full.x1 - b->full.x0;
 
-    *eb = (j2k_encode_band){.band = b, .inverse_step = 1 / b->step};
+    *eb = (j2k_encode_band){.band = b, .type = c->fit.type, .inverse_step = 1 / b->step};
+    if (c->fit.offset && b->orient == MTM_BAND_LL)
+        eb->type = MTM_COEF_I32;
     eb->weight = b->step * j2k_synthesis_norm(c->tc->params->coding.reversible, level, b->orient);
     eb->weight *= eb->weight;
     if (wide <= 0 || b->full.y0 >= b->full.y1)
         return MTM_OK;
-    eb->stride_bytes = ((size_t)wide * j2k_coef_bytes(c->type) + 2 * PAD_BYTES - 1) / PAD_BYTES * PAD_BYTES;
+    eb->stride_bytes = ((size_t)wide * j2k_coef_bytes(eb->type) + 2 * PAD_BYTES - 1) / PAD_BYTES * PAD_BYTES;
     eb->blocks = j2k_arena_take_zero(e->arena, (size_t)(b->blocks_wide * b->blocks_high), sizeof *eb->blocks);
     if (!eb->blocks)
         return MTM_NOMEM(err);
@@ -81,11 +83,11 @@ static mtm_status band_new(j2k_encode_band *eb, const j2k_encoder *e, const j2k_
 }
 
 static mtm_status component_new(j2k_encode_component *c, const j2k_encoder *e, const j2k_tile_component *tc,
-                                mtm_coef type, mtm_error *err)
+                                j2k_fit fit, mtm_error *err)
 {
     const size_t n = (size_t)tc->levels + 1;
 
-    *c = (j2k_encode_component){.tc = tc, .type = type, .style = tc->params->coding.style};
+    *c = (j2k_encode_component){.tc = tc, .fit = fit, .style = tc->params->coding.style};
     c->bands = j2k_arena_take_zero(e->arena, n, sizeof *c->bands);
     c->precincts = j2k_arena_take_zero(e->arena, n, sizeof *c->precincts);
     if (!c->bands || !c->precincts)
@@ -122,10 +124,11 @@ static mtm_status pixels_begin(pixels *p, const j2k_encoder *e, const feed *feed
     bool alike = true;
 
     *p = (pixels){.how = {.n = (uint8_t)n,
-                          .type = (uint8_t)feeds[0].component->type,
+                          .type = (uint8_t)feeds[0].component->fit.type,
                           .transform = n == 1           ? MTM_COLOR_NONE
                                        : e->plan->lossy ? MTM_COLOR_ICT
                                                         : MTM_COLOR_RCT,
+                          .offset = {feeds[0].component->fit.offset},
                           .dtype = e->plan->planes[first].dtype}};
     for (int32_t i = 0; i < n; i++) {
         p->how.bits[i] = c[i].bits, p->how.is_signed[i] = c[i].is_signed;
@@ -173,7 +176,7 @@ static mtm_status push_rows(j2k_encoder *e, feed *feeds, int32_t first, int32_t 
 }
 
 /* *hh receives the HH coefficients' range; NULL: not wanted. */
-static mtm_status code_as(j2k_encoder *e, j2k_encode_tile *t, int32_t first, int32_t n, mtm_coef type,
+static mtm_status code_as(j2k_encoder *e, j2k_encode_tile *t, int32_t first, int32_t n, j2k_fit fit,
                           mtm_range16 *hh, mtm_error *err)
 {
     feed feeds[3];
@@ -182,11 +185,13 @@ static mtm_status code_as(j2k_encoder *e, j2k_encode_tile *t, int32_t first, int
         const j2k_tile_component *const tc = &t->tile.components[first + i];
         j2k_encode_component *const c = &t->components[first + i];
 
-        MTM_TRY(component_new(c, e, tc, type, err));
+        MTM_TRY(component_new(c, e, tc, fit, err));
         feeds[i] = (feed){.e = e, .component = c, .hh = hh};
-        if (tc->full.x0 < tc->full.x1 && tc->full.y0 < tc->full.y1)
-            MTM_TRY(j2k_analysis_new(&feeds[i].analysis, tc, type, &e->kernels->wavelet,
-                                     (j2k_analysis_sink){band_place, band_done, &feeds[i]}, e->arena, err));
+        if (tc->full.x0 >= tc->full.x1 || tc->full.y0 >= tc->full.y1)
+            continue;
+        MTM_TRY(j2k_analysis_new(&feeds[i].analysis, tc, fit.type, &e->kernels->wavelet,
+                                 (j2k_analysis_sink){band_place, band_done, &feeds[i]}, e->arena, err));
+        j2k_analysis_offset(feeds[i].analysis, fit.offset);
     }
     return feeds[0].analysis ? push_rows(e, feeds, first, n, err) : MTM_OK;
 }
@@ -198,11 +203,11 @@ static mtm_status code_components(j2k_encoder *e, j2k_encode_tile *t, int32_t fi
     j2k_fit fit;
 
     MTM_TRY(j2k_encode_fit(&fit, e, &t->tile, first, n, err));
-    MTM_TRY(code_as(e, t, first, n, fit.type, fit.if_hh ? &hh : NULL, err));
+    MTM_TRY(code_as(e, t, first, n, fit, fit.if_hh ? &hh : NULL, err));
     if (hh.lo >= MTM_WAVELET_LEAST16 && hh.hi <= MTM_WAVELET_MOST16)
         return MTM_OK;
     MTM_TRY(j2k_block_coder_finish(e->blocks, err)); /* tasks still read what is made anew */
-    return code_as(e, t, first, n, MTM_COEF_I32, NULL, err);
+    return code_as(e, t, first, n, (j2k_fit){.type = MTM_COEF_I32}, NULL, err);
 }
 
 mtm_status j2k_encode_tile_blocks(j2k_encoder *e, j2k_encode_tile *t, mtm_error *err)
