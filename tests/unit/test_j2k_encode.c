@@ -270,26 +270,38 @@ static void test_depths(void **state)
             }
 }
 
-/* int16 is speculated for HH: a picture whose range allows it and one whose HH coefficients then leave it. */
-static void test_speculation(void **state)
+/* Ranges around which int16 is proven, is speculated for HH, or is not tried: from `lo` up, smooth or with the signs of
+ * the taps of HH's filter, for which the speculation fails. */
+static void test_ranges(void **state)
 {
+    static const struct {
+        mtm_dtype dtype;
+        int64_t lo, range;
+    } cases[] = {
+        {MTM_I16, -3300, 6600},  {MTM_I16, -2000, 4000},   {MTM_I16, 20000, 6600},
+        {MTM_I16, -32768, 1000}, {MTM_U16, 0, 600},        {MTM_U16, 0, 6600},
+        {MTM_U16, 30000, 6600},  {MTM_U16, 60000, 5535},   {MTM_U16, 0, 65535},
+        {MTM_U32, 40000, 6600},  {MTM_I32, -100000, 6600}, {MTM_U32, 0, INT64_C(1) << 31},
+        {MTM_U16, 0, 0},         {MTM_U16, 65535, 0},      {MTM_U32, (INT64_C(1) << 31) + 40000, 600},
+    };
+    static const int8_t taps[8] = {1, 1, 1, 1, -1, -1, -1, -1};
     fixture *const f = *state;
-    picture p = {.planes = {plane_new(64, 64, MTM_I16)}, .n = 1};
 
-    for (int high = 0; high < 2; high++) {
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         mtm_encode_params params = mtm_encode_params_default();
+        picture p = {.planes = {plane_new(64, 71, cases[i / 2].dtype)}, .n = 1};
+        const int64_t lo = cases[i / 2].lo, range = cases[i / 2].range;
 
         for (int64_t y = 0; y < 64; y++)
-            for (int64_t x = 0; x < 64; x++) { /* signs of the taps of HH's filter, level by level */
-                static const int8_t taps[8] = {1, 1, 1, 1, -1, -1, -1, -1};
-
-                put(&p.planes[0], y, x, high ? 3300 * taps[(x + 2) & 7] * taps[(y + 2) & 7] : (x * y) % 3300);
-            }
+            for (int64_t x = 0; x < 71; x++)
+                put(&p.planes[0], y, x,
+                    i & 1 ? lo + (taps[(x + 2) & 7] * taps[(y + 2) & 7] > 0 ? range : 0)
+                          : lo + x * y % (range + 1));
         there_and_back(f, &p, &params);
         params.pool = f->pool;
         there_and_back(f, &p, &params);
+        picture_drop(&p);
     }
-    picture_drop(&p);
 }
 
 /* One picture behind any strides, and planes of one array. */
@@ -799,7 +811,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),        cmocka_unit_test(test_depths),
-        cmocka_unit_test(test_speculation),   cmocka_unit_test(test_strides),
+        cmocka_unit_test(test_ranges),        cmocka_unit_test(test_strides),
         cmocka_unit_test(test_step),          cmocka_unit_test(test_quality),
         cmocka_unit_test(test_rate),          cmocka_unit_test(test_layers),
         cmocka_unit_test(test_archived_form), cmocka_unit_test(test_many_parts),
