@@ -270,7 +270,7 @@ static outcome body_read(packet_reader *r)
     uint64_t at = r->at;
 
     if (h->body_bytes > r->end - r->at)
-        return damaged(r, r->end, "its body goes on behind the tile-part");
+        return damaged(r, r->at, "its body goes on behind the tile-part");
     r->at += h->body_bytes;
     for (int64_t i = 0; i < h->n; i++) {
         const j2k_contribution *const c = &h->list[i];
@@ -312,9 +312,12 @@ static outcome packet_read(packet_reader *r, const j2k_packet_id *id, bool wante
     bool overrun;
     outcome o;
 
-    if (r->there > r->at && r->there - r->at >= SOP_BYTES && data[r->at] == 0xFF &&
-        data[r->at + 1] == (J2K_SOP & 255))
-        r->at += SOP_BYTES; /* T.800 A.8.1 */
+    if (r->there > r->at && r->there - r->at >= SOP_BYTES) {
+        if (data[r->at] == 0xFF && data[r->at + 1] == (J2K_SOP & 255))
+            r->at += SOP_BYTES; /* T.800 A.8.1 */
+    } else if (r->packed && r->tile->params->sop && r->there < r->end) {
+        return PACKET_MISSING; /* whether there is one cannot be seen */
+    }
     from = r->packed ? r->packed_at : data + r->at;
     end = r->packed ? r->packed_end : data + r->there;
     if (from >= end)
@@ -337,7 +340,7 @@ static outcome packet_read(packet_reader *r, const j2k_packet_id *id, bool wante
     else
         r->at = (uint64_t)(r->header.end - data);
     if (r->packed && r->header.body_bytes && !part_ready(r))
-        return damaged(r, r->end, "its body goes on behind the tile-part");
+        return damaged(r, r->at, "its body goes on behind the tile-part");
     o = length_compare(r, start, length);
     return o == PACKET_READ ? body_read(r) : o;
 }
@@ -408,12 +411,13 @@ static mtm_status packet_pass(packet_reader *r, const j2k_packet_id *id, bool *g
 static mtm_status packets_missing(const packet_reader *r)
 {
     const j2k_tile_part *last = r->s->tiles[r->tile->index];
+    uint64_t end;
 
     while (last && last->next)
         last = last->next;
+    end = last ? last->end : r->s->header->end;
     if (!r->in->partial)
-        return mtm_fail(r->err, MTM_E_CORRUPT,
-                        (int64_t)(last ? mtm_min_i64((int64_t)last->end, (int64_t)r->in->size_bytes) : -1),
+        return mtm_fail(r->err, MTM_E_CORRUPT, mtm_min_i64((int64_t)end, (int64_t)r->in->size_bytes),
                         "tile %" PRId64 " ends, but %" PRId64 " of its packets are missing", r->tile->index,
                         r->left);
     r->counts->incomplete = true;
@@ -543,7 +547,9 @@ static mtm_status packet_plan(packet_reader *r, const j2k_packet_id *id, bool *g
         lane_of(r, id)->left--, r->left--;
     if (!length && !r->packed)
         r->plan->exact = false;
-    return wanted || (!length && !r->packed) ? range_add(r, start, r->at) : MTM_OK;
+    if (!wanted && r->packed) /* of its body, what tells where the next one is */
+        return range_add(r, start, r->at - r->header.body_bytes);
+    return wanted || !length ? range_add(r, start, r->at) : MTM_OK;
 }
 
 static mtm_status packets_plan(packet_reader *r, const j2k_want *want)

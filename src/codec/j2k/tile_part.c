@@ -532,10 +532,10 @@ mtm_status j2k_tile_params(const j2k_params **out, const j2k_stream *s, int64_t 
         const bool whole = p->end >= p->offset && j2k_input_has(s->in, p->offset, p->end - p->offset);
         const mtm_status status = tile_part_header(&t, p, err);
 
-        if (status == MTM_E_CORRUPT && (s->in->partial || !whole))
-            j2k_note(notes, "the header of a tile-part of tile %" PRId64 " is missing or damaged", index);
-        else if (status != MTM_OK)
+        if (status != MTM_OK && (status != MTM_E_CORRUPT || (whole && !s->in->partial)))
             return status;
+        if (status != MTM_OK && whole)
+            j2k_note(notes, "the header of a tile-part of tile %" PRId64 " is damaged", index);
     }
     if (first)
         MTM_TRY(packed_headers_join(&t, first, err));
