@@ -144,7 +144,8 @@ static void part_enter(packet_reader *r, const j2k_tile_part *part)
         return;
     r->at = part->data_offset, r->end = part->end;
     r->there = r->at;
-    r->lengths = part->lengths, r->lengths_end = part->lengths + part->lengths_bytes;
+    r->lengths = part->lengths;
+    r->lengths_end = part->lengths ? part->lengths + part->lengths_bytes : NULL;
 }
 
 /* Goes on to the tile-part that the next packet is in; false: there is none, or one whose packets cannot be counted. */
@@ -238,6 +239,12 @@ static j2k_piece *piece_take(packet_reader *r)
     return r->pieces++;
 }
 
+static void bytes_used(packet_reader *r, uint64_t end)
+{
+    if (r->counts && end > r->counts->bytes_used)
+        r->counts->bytes_used = end;
+}
+
 /* Hangs one contribution, whose bytes begin at `at`, onto its code-block. */
 static outcome piece_hang(packet_reader *r, const j2k_contribution *c, uint64_t at)
 {
@@ -260,6 +267,7 @@ static outcome piece_hang(packet_reader *r, const j2k_contribution *c, uint64_t 
     b->n_passes = (uint16_t)(b->n_passes + c->n_passes);
     b->ht = c->mode == J2K_BLOCK_HT;
     b->total_bytes += c->size_bytes;
+    bytes_used(r, at + c->size_bytes);
     return PACKET_READ;
 }
 
@@ -339,6 +347,8 @@ static outcome packet_read(packet_reader *r, const j2k_packet_id *id, bool wante
         r->packed_at = r->header.end;
     else
         r->at = (uint64_t)(r->header.end - data);
+    if (!r->packed && wanted)
+        bytes_used(r, r->at);
     if (r->packed && r->header.body_bytes && !part_ready(r))
         return damaged(r, r->at, "its body goes on behind the tile-part");
     o = length_compare(r, start, length);
@@ -391,11 +401,8 @@ static mtm_status packet_pass(packet_reader *r, const j2k_packet_id *id, bool *g
     if (r->lengths_wrong && r->skipped)
         return MTM_OK;
     if (o == PACKET_READ) {
-        if (wanted) {
+        if (wanted)
             lane_of(r, id)->left--, r->left--;
-            if (r->at > r->counts->bytes_used)
-                r->counts->bytes_used = r->at;
-        }
         return MTM_OK;
     }
     if (!r->in->partial)

@@ -175,6 +175,8 @@ mtm_status mtm_j2k_plan(mtm_j2k_ranges **out, const void *data, size_t size_byte
     } else if (status != MTM_OK) {
         return status;
     }
+    if (made->base.need_bytes > total) /* the file itself ends too early: more of it cannot be had */
+        made->base.need_bytes = total > size_bytes ? total : 0;
     plan_finish(made, total);
     *out = &plan_steal(&made)->base;
     return MTM_OK;

@@ -272,10 +272,13 @@ static uint64_t part_end(scan *k, uint64_t at, uint32_t psot)
 /* The tile-part that TLM says is at `at`, where the bytes are not there. */
 static mtm_status part_by_tlm(scan *k, uint64_t *at, bool *more, mtm_error *err)
 {
-    const tlm_entry *const e = &k->p->entries[k->s->n_tile_parts];
+    const tlm_entry *e;
 
-    *more = k->use_tlm && k->s->n_tile_parts < k->p->n_entries && e->tile < k->s->n_tiles &&
-            e->size_bytes >= J2K_SOT_BYTES + 2;
+    *more = k->use_tlm && k->s->n_tile_parts < k->p->n_entries;
+    if (!*more)
+        return MTM_OK;
+    e = &k->p->entries[k->s->n_tile_parts];
+    *more = e->tile < k->s->n_tiles && e->size_bytes >= J2K_SOT_BYTES + 2;
     if (!*more)
         return MTM_OK;
     MTM_TRY(part_add(k, e->tile, *at, *at + e->size_bytes, err));
