@@ -298,5 +298,8 @@ void mtm_color_kernels_init(mtm_color_kernels *k, unsigned cpu)
     if (!(cpu & MTM_CPU_AVX512))
         return;
     mtm_color_kernels_avx512(k);
+    if (!(cpu & MTM_CPU_VBMI2))
+        return;
+    mtm_color_kernels_vbmi2(k);
 #endif
 }

@@ -51,6 +51,7 @@ mtm_color_range mtm_color_store_range(const mtm_color_store *how, int c);
 #if defined(__x86_64__)
 void mtm_color_kernels_avx2(mtm_color_kernels *k);
 void mtm_color_kernels_avx512(mtm_color_kernels *k);
+void mtm_color_kernels_vbmi2(mtm_color_kernels *k);
 #endif
 void mtm_color_kernels_init(mtm_color_kernels *k, unsigned cpu);
 /* The references, for what the variants have no fast way for. */
