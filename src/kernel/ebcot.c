@@ -45,6 +45,7 @@ void mtm_ebcot_kernels_init(mtm_ebcot_kernels *k, unsigned cpu)
     if (!(cpu & MTM_CPU_AVX2))
         return;
     k->decode = mtm_ebcot_decode_avx2;
+    k->encode = mtm_ebcot_encode_avx2;
     if (!(cpu & MTM_CPU_VBMI2))
         return;
     k->decode = mtm_ebcot_decode_vbmi2;

@@ -9,6 +9,7 @@ void mtm_ebcot_decode_c(mtm_block *blocks, int32_t n, void *scratch);
 void mtm_ebcot_decode_avx2(mtm_block *blocks, int32_t n, void *scratch);
 void mtm_ebcot_decode_vbmi2(mtm_block *blocks, int32_t n, void *scratch);
 void mtm_ebcot_encode_c(mtm_block_input *blocks, int32_t n, void *scratch);
+void mtm_ebcot_encode_avx2(mtm_block_input *blocks, int32_t n, void *scratch);
 
 /* Whether the passes and segments agree with each other, with n_planes and with the style. */
 bool mtm_ebcot_segments_valid(const mtm_block *b);

@@ -1,16 +1,6 @@
 /* kernel/x86/ebcot_decode_avx2.c: the EBCOT block decoder with masks from AVX2 and bit counts from BMI.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "ebcot_decode.h"
-
-/* Which of 64 bytes are not 0. */
-static inline uint64_t has_neighbours(const void *near)
-{
-    const __m256i zero = _mm256_setzero_si256();
-    const __m256i a = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)near), zero);
-    const __m256i b = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)near + 1), zero);
-
-    return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32 | (uint32_t)_mm256_movemask_epi8(a));
-}
+#include "ebcot_block.h"
 
 /* The contexts of a word's refinements, in order, at `to`: of coefficients refined again, and of others, some beside
  * significant ones. Returns their end. */

@@ -4,7 +4,7 @@
 #ifndef MTM_KERNEL_X86_EBCOT_DECODE_BODY_H
 #define MTM_KERNEL_X86_EBCOT_DECODE_BODY_H
 
-#include "ebcot_decode.h"
+#include "ebcot_block.h"
 
 /* INITDEC: fifteen bits below a 0, and as many of the first four bytes as are left. */
 static void mq_begin(fast_block *s, uint32_t bits)
@@ -37,7 +37,7 @@ static void refine_list(fast_block *s)
 
             if (!left)
                 continue;
-            to = list_contexts(to, left, again, left & ~again ? has_neighbours(near) & ~again : 0);
+            to = list_contexts(to, left, again, left & ~again ? nonzero_bytes(near) & ~again : 0);
             s->refined[at] = again | left;
         }
     s->n_refined = (int32_t)(to - s->refine);
@@ -52,18 +52,9 @@ static void refine_place(fast_block *s)
 
         if (!left)
             continue;
-        s->plane[at] |= _pdep_u64(has_neighbours(from), left);
+        s->plane[at] |= _pdep_u64(nonzero_bytes(from), left);
         from += _mm_popcnt_u64(left);
     }
-}
-
-static void contexts_reset(fast_block *s)
-{
-    uint8_t states[EBCOT_CONTEXTS];
-
-    ebcot_contexts_reset(states);
-    for (int i = 0; i < EBCOT_CONTEXTS; i++)
-        s->contexts[i] = ebcot_state(states[i]);
 }
 
 /* A block under way. */
@@ -99,7 +90,7 @@ static void end_pass(progress *p)
     if (ebcot_pass_kind(p->pass) == EBCOT_CLEANUP && style & MTM_BLOCK_SEGSYM)
         p->corrupt = !mtm_ebcot_segmentation_symbol_avx2(p->s);
     if (style & MTM_BLOCK_RESET)
-        contexts_reset(p->s);
+        fast_contexts_reset(p->s);
     if (++p->pass == p->end && style & MTM_BLOCK_PREDICTABLE && !p->raw &&
         mtm_ebcot_segment_ends(style, p->pass - 1) && mtm_mq_bits_left(mq_taken(p->s), p->plain_bits))
         p->corrupt = true;
@@ -128,37 +119,6 @@ static bool advance(progress *p)
         end_pass(p);
     }
     return false;
-}
-
-static void begin_block(fast_block *s, const mtm_block *b, int32_t last_plane)
-{
-    s->width = b->width, s->height = b->height;
-    s->stripes = (b->height + EBCOT_STRIPE - 1) / EBCOT_STRIPE;
-    s->words = (b->width + EBCOT_COLUMNS - 1) / EBCOT_COLUMNS;
-    s->stride = s->words * EBCOT_COLUMNS + GAP;
-    contexts_reset(s);
-    memcpy(s->steps, mtm_ebcot_steps, sizeof s->steps);
-    memcpy(s->zero, mtm_ebcot_zero_columns[b->band], sizeof s->zero);
-    memcpy(s->sign, mtm_ebcot_sign_columns[0], sizeof s->sign);
-    memcpy(s->flip, mtm_ebcot_sign_columns[1], sizeof s->flip);
-    memcpy(s->spread, mtm_ebcot_spreads[!!(b->style & MTM_BLOCK_CAUSAL)], sizeof s->spread);
-    for (int row = 0; row < EBCOT_STRIPE; row++)
-        s->spread[row].beyond *= (int32_t)s->stride;
-
-    const size_t columns = (size_t)((s->stripes + 2) * s->stride + GAP) * sizeof(uint32_t);
-    memset(s->near, 0, columns), memset(s->minus, 0, columns);
-    const int32_t n = s->stripes * s->words, right = b->width % EBCOT_COLUMNS,
-                  below = b->height % EBCOT_STRIPE;
-    const size_t bytes = (size_t)n * sizeof(uint64_t);
-    memset(s->significant, 0, bytes), memset(s->visited, 0, bytes);
-    memset(s->refined, 0, bytes), memset(s->negative, 0, bytes);
-    for (int32_t p = last_plane; p < b->n_planes; p++)
-        memset(s->planes[p], 0, bytes);
-    for (int32_t at = 0; at < n; at++) {
-        s->valid[at] = right && at % s->words == s->words - 1 ? (UINT64_C(1) << 4 * right) - 1 : UINT64_MAX;
-        if (below && at / s->words == s->stripes - 1)
-            s->valid[at] &= ROW * ((1u << below) - 1);
-    }
 }
 
 /* What the block's passes leave known: its coefficients' last bit-plane, and which of them have come so far; the others
@@ -269,7 +229,7 @@ static progress begin(fast_block *s, const mtm_block *b)
     progress p = {.s = s, .b = b, .data = b->data, .corrupt = !mtm_ebcot_segments_valid(b)};
 
     if (!p.corrupt)
-        begin_block(s, b, known_after(b).plane);
+        fast_block_begin(s, b->width, b->height, b->style, b->band, known_after(b).plane, b->n_planes);
     return p;
 }
 
@@ -283,7 +243,7 @@ static mtm_block_status finish(const progress *p, bool begun)
 
     if (!begun) {
         b.segments = &none, b.n_segments = b.n_passes = b.n_planes = 0;
-        begin_block(p->s, &b, 0);
+        fast_block_begin(p->s, b.width, b.height, b.style, b.band, 0, 0);
     }
     for (int32_t at = 0; at < s->stripes * s->words; at++) {
         const mtm_block_status stored = store_word(s, &b, at, known_after(&b));

@@ -1,14 +1,6 @@
 /* kernel/x86/ebcot_decode_vbmi2.c: the EBCOT block decoder with masks from AVX-512 and bytes compressed by VBMI2.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "ebcot_decode.h"
-
-/* Which of 64 bytes are not 0. */
-static inline uint64_t has_neighbours(const void *near)
-{
-    const __m512i v = _mm512_loadu_si512(near);
-
-    return _mm512_test_epi8_mask(v, v);
-}
+#include "ebcot_block.h"
 
 /* The contexts of a word's refinements, in order, at `to`: of coefficients refined again, and of others, some beside
  * significant ones. Returns their end. */

@@ -6,17 +6,7 @@
  * at hand; refinement 2.4 in 22, two blocks in turn, 9 a decision (alone: 16, a state going to memory and back); cleanup
  * 2.5 in 30, most of them runs, skipped together; coefficients out of bit-planes 5.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "ebcot_decode.h"
-
-/* Which of 64 bytes are not 0. */
-static inline uint64_t has_neighbours(const void *near)
-{
-    const __m256i zero = _mm256_setzero_si256();
-    const __m256i a = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)near), zero);
-    const __m256i b = _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)near + 1), zero);
-
-    return ~((uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32 | (uint32_t)_mm256_movemask_epi8(a));
-}
+#include "ebcot_block.h"
 
 static inline void mq_refill(fast_block *s, mq_registers *q)
 {
@@ -63,45 +53,6 @@ static inline uint8_t mq_step(fast_block *s, mq_registers *q, unsigned context)
     return mq_decide(s, q, s->contexts[context], s->contexts + context);
 }
 
-static inline unsigned byte_at(const uint32_t *columns, unsigned i)
-{
-    return ((const uint8_t *)columns)[i];
-}
-
-/* Tells the neighbours of coefficient i that it became significant. This does not wait for its sign. */
-static inline void spread_near(const fast_block *s, uint32_t *near, unsigned i)
-{
-    const mtm_ebcot_spread *const m = s->spread + i % 4;
-    uint32_t *const own = near + i / 4, *const beyond = own + m->beyond;
-
-    own[-1] |= m->near[0], own[0] |= m->near[1], own[1] |= m->near[2];
-    beyond[-1] |= m->near_beyond[0], beyond[0] |= m->near_beyond[1], beyond[1] |= m->near_beyond[2];
-}
-
-/* The words of `minus` beside those of near. */
-static inline uint32_t *minus_of(const uint32_t *near)
-{
-    return (uint32_t *)((uintptr_t)near + offsetof(fast_block, minus) - offsetof(fast_block, near));
-}
-
-static inline void spread_minus(const fast_block *s, uint32_t *minus, unsigned i, uint8_t sign)
-{
-    const mtm_ebcot_spread *const m = s->spread + i % 4;
-    const uint32_t all = 0 - (uint32_t)sign;
-    uint32_t *const own = minus + i / 4;
-
-    own[-1] |= m->minus[0] & all, own[0] |= m->minus[1] & all, own[1] |= m->minus[2] & all;
-    own[m->beyond] |= m->minus_beyond & all;
-}
-
-/* The significant and negative neighbours of coefficient i, for its sign. */
-static inline unsigned sign_neighbours(const uint32_t *near, unsigned i)
-{
-    const uint8_t *const at = (const uint8_t *)near + i;
-
-    return at[0] >> 4 | at[offsetof(fast_block, minus) - offsetof(fast_block, near)];
-}
-
 /* The state for the sign of coefficient i (D.3.2); read early, since where the significance is no sure guess, the sign
  * waits for that. */
 static inline uint64_t sign_state(const fast_block *s, const uint32_t *near, unsigned i)
@@ -122,16 +73,10 @@ static inline void decode_sign(fast_block *s, mq_registers *q, uint32_t *near, u
     spread_minus(s, minus_of(near), i, sign);
 }
 
-/* Coefficients after number i in coding order beside which it lies. */
-static inline uint64_t later_neighbours(unsigned i)
-{
-    return (UINT64_C(0x183A3A32) >> 8 * (i % 4) & 0xFF) << i;
-}
-
 static inline void propagate_word(fast_block *s, mq_registers *q, uint32_t *near, int32_t at)
 {
     const uint64_t open = ~s->significant[at] & s->valid[at];
-    uint64_t left = has_neighbours(near) & open, visited = left, found = 0, negative = s->negative[at];
+    uint64_t left = nonzero_bytes(near) & open, visited = left, found = 0, negative = s->negative[at];
 
     while (left) {
         const unsigned i = (unsigned)_tzcnt_u64(left), byte = byte_at(near, i);
@@ -169,7 +114,7 @@ static inline void clean_up_word(fast_block *s, mq_registers *q, uint32_t *near,
 
     if (!left)
         return;
-    const uint64_t lone = left & ~has_neighbours(near);
+    const uint64_t lone = left & ~nonzero_bytes(near);
     uint64_t runs = lone & lone >> 1 & lone >> 2 & lone >> 3 & ROW, found = 0, negative = s->negative[at];
 
     while (left) {
@@ -215,7 +160,7 @@ static inline uint8_t raw_bit(fast_block *s, mq_registers *q)
 static inline void propagate_word_raw(fast_block *s, mq_registers *q, uint32_t *near, int32_t at)
 {
     const uint64_t open = ~s->significant[at] & s->valid[at];
-    uint64_t left = has_neighbours(near) & open, visited = left, found = 0;
+    uint64_t left = nonzero_bytes(near) & open, visited = left, found = 0;
 
     for (; left; left = _blsr_u64(left)) {
         const unsigned i = (unsigned)_tzcnt_u64(left);
