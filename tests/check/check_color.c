@@ -22,6 +22,12 @@ static mtm_color_store random_how(mtm_check *c, bool loading)
                                                                                    : 38));
     const bool is_signed = mtm_check_below(c, 3) == 0;
 
+    if (mtm_check_below(c, 3) == 0) { /* the kind that has ways of its own */
+        h.n = 3, h.dtype = MTM_U8, h.transform = h.type == MTM_COEF_F32 ? MTM_COLOR_ICT : MTM_COLOR_RCT;
+        for (int i = 0; i < 3; i++)
+            h.bits[i] = 8;
+        return h;
+    }
     h.dtype = dtypes[mtm_check_below(c, loading ? 9 : 12)];
     if (h.n >= 3 && mtm_check_below(c, 3))
         h.transform = h.type == MTM_COEF_F32 ? MTM_COLOR_ICT : MTM_COLOR_RCT;

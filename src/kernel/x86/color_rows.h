@@ -60,6 +60,10 @@ static void ict_inverse(rows4 *restrict out, const void *const *in, size_t n)
     }
 }
 
+/* Of red, green, blue: Y, Cb, Cr. */
+static const float ict_weights[3][3] = {
+    {0.299f, 0.587f, 0.114f}, {-0.16875f, -0.33126f, 0.5f}, {0.5f, -0.41869f, -0.08131f}};
+
 static void ict_forward(void *const *rows, size_t n)
 {
     float *restrict const x = rows[0], *restrict const y = rows[1], *restrict const z = rows[2];
@@ -67,9 +71,9 @@ static void ict_forward(void *const *rows, size_t n)
     for (size_t i = 0; i < n; i++) {
         const float r = x[i], g = y[i], b = z[i];
 
-        x[i] = fmaf(b, 0.114f, fmaf(g, 0.587f, r * 0.299f));
-        y[i] = fmaf(b, 0.5f, fmaf(g, -0.33126f, r * -0.16875f));
-        z[i] = fmaf(b, -0.08131f, fmaf(g, -0.41869f, r * 0.5f));
+        x[i] = fmaf(b, ict_weights[0][2], fmaf(g, ict_weights[0][1], r * ict_weights[0][0]));
+        y[i] = fmaf(b, ict_weights[1][2], fmaf(g, ict_weights[1][1], r * ict_weights[1][0]));
+        z[i] = fmaf(b, ict_weights[2][2], fmaf(g, ict_weights[2][1], r * ict_weights[2][0]));
     }
 }
 
@@ -391,230 +395,7 @@ static void store_chunk(const mtm_color_store *how, char *const *dst, bool toget
         interleave(dst[0], &pixels, n, how->n, size);
 }
 
-/* ---- rows to 8-bit RGB, in registers ------------------------------------------------------------------ */
-
-static bool is_rgb8(const mtm_color_store *how, const mtm_color_range ranges[4])
-{
-    bool yes = how->n == 3 && how->dtype == MTM_U8 && !how->rescale;
-
-    for (int c = 0; c < how->n; c++)
-        yes &= ranges[c].lo == -128 && ranges[c].hi == 127;
-    return yes;
-}
-
-#if defined(__AVX512VBMI__)
-/* 64 pixels: three vectors of bytes in the order that packing leaves them in, gathered from all 64 places at once. Output byte j
- * of vector k is number 64 k + j of the pixels': its place in its component, + 64 for the second component; the third one
- * is put where the masks say. of_i16: 32 + 32 samples packed; of_i32: 16 + 16 + 16 + 16. */
-static const uint8_t spread_of_i16[3][64] = {
-    {0,  64, 0,  1,  65, 1,  2,  66, 2,  3,  67, 3,  4,  68, 4,  5,  69, 5,   6,  70, 6,  7,
-     71, 7,  16, 80, 16, 17, 81, 17, 18, 82, 18, 19, 83, 19, 20, 84, 20, 21,  85, 21, 22, 86,
-     22, 23, 87, 23, 32, 96, 32, 33, 97, 33, 34, 98, 34, 35, 99, 35, 36, 100, 36, 37},
-    {101, 37, 38,  102, 38, 39,  103, 39, 48,  112, 48, 49, 113, 49, 50, 114, 50, 51, 115, 51, 52, 116,
-     52,  53, 117, 53,  54, 118, 54,  55, 119, 55,  8,  72, 8,   9,  73, 9,   10, 74, 10,  11, 75, 11,
-     12,  76, 12,  13,  77, 13,  14,  78, 14,  15,  79, 15, 24,  88, 24, 25,  89, 25, 26,  90},
-    {26,  27,  91, 27,  28,  92, 28,  29,  93, 29,  30,  94, 30,  31,  95, 31,  40,  104, 40,  41,  105, 41,
-     42,  106, 42, 43,  107, 43, 44,  108, 44, 45,  109, 45, 46,  110, 46, 47,  111, 47,  56,  120, 56,  57,
-     121, 57,  58, 122, 58,  59, 123, 59,  60, 124, 60,  61, 125, 61,  62, 126, 62,  63,  127, 63}};
-static const uint8_t spread_of_i32[3][64] = {
-    {0,  64, 0,   1,  65, 1,  2,  66, 2,  3,  67, 3,  16, 80, 16, 17,  81, 17, 18,  82, 18, 19,
-     83, 19, 32,  96, 32, 33, 97, 33, 34, 98, 34, 35, 99, 35, 48, 112, 48, 49, 113, 49, 50, 114,
-     50, 51, 115, 51, 4,  68, 4,  5,  69, 5,  6,  70, 6,  7,  71, 7,   20, 84, 20,  21},
-    {85, 21, 22,  86, 22, 23,  87, 23, 36,  100, 36, 37, 101, 37,  38, 102, 38,  39, 103, 39, 52, 116,
-     52, 53, 117, 53, 54, 118, 54, 55, 119, 55,  8,  72, 8,   9,   73, 9,   10,  74, 10,  11, 75, 11,
-     24, 88, 24,  25, 89, 25,  26, 90, 26,  27,  91, 27, 40,  104, 40, 41,  105, 41, 42,  106},
-    {42,  43, 107, 43,  56, 120, 56,  57, 121, 57,  58, 122, 58,  59, 123, 59,  12, 76, 12,  13,  77, 13,
-     14,  78, 14,  15,  79, 15,  28,  92, 28,  29,  93, 29,  30,  94, 30,  31,  95, 31, 44,  108, 44, 45,
-     109, 45, 46,  110, 46, 47,  111, 47, 60,  124, 60, 61,  125, 61, 62,  126, 62, 63, 127, 63}};
-static const uint64_t thirds_of_64[3] = {0x4924924924924924, 0x2492492492492492, 0x9249249249249249};
-
-static inline void join64(char *dst, const __m512i x[3], const uint8_t (*from)[64])
-{
-    for (int k = 0; k < 3; k++) {
-        const __m512i at = _mm512_loadu_si512(from[k]);
-        const __m512i two = _mm512_permutex2var_epi8(x[0], at, x[1]);
-
-        _mm512_storeu_si512(dst + 64 * k, _mm512_mask_permutexvar_epi8(two, thirds_of_64[k], at, x[2]));
-    }
-}
-
-enum { RGB8_PIXELS = 64 };
-
-static inline __m512i load512(const void *p)
-{
-    return _mm512_loadu_si512(p);
-}
-
-static inline void rgb8_of_i16(char *dst, const void *const *rows, size_t at)
-{
-    __m512i v[3][2], x[3];
-
-    for (int i = 0; i < 2; i++) {
-        for (int c = 0; c < 3; c++)
-            v[c][i] = load512((const int16_t *)rows[c] + at + 32 * (size_t)i);
-        const __m512i u = v[1][i];
-        v[1][i] = _mm512_sub_epi16(v[0][i], _mm512_srai_epi16(_mm512_add_epi16(u, v[2][i]), 2));
-        v[0][i] = _mm512_add_epi16(v[2][i], v[1][i]), v[2][i] = _mm512_add_epi16(u, v[1][i]);
-    }
-    for (int c = 0; c < 3; c++)
-        x[c] = _mm512_xor_si512(_mm512_packs_epi16(v[c][0], v[c][1]), _mm512_set1_epi8(-128));
-    join64(dst, x, spread_of_i16);
-}
-
-static inline void join_i32(char *dst, __m512i v[3][4])
-{
-    __m512i x[3];
-
-    for (int c = 0; c < 3; c++)
-        x[c] = _mm512_xor_si512(
-            _mm512_packs_epi16(_mm512_packs_epi32(v[c][0], v[c][1]), _mm512_packs_epi32(v[c][2], v[c][3])),
-            _mm512_set1_epi8(-128));
-    join64(dst, x, spread_of_i32);
-}
-
-static inline void rgb8_of_i32(char *dst, const void *const *rows, size_t at)
-{
-    __m512i v[3][4];
-
-    for (int i = 0; i < 4; i++) {
-        for (int c = 0; c < 3; c++)
-            v[c][i] = load512((const int32_t *)rows[c] + at + 16 * (size_t)i);
-        const __m512i u = v[1][i];
-        v[1][i] = _mm512_sub_epi32(v[0][i], _mm512_srai_epi32(_mm512_add_epi32(u, v[2][i]), 2));
-        v[0][i] = _mm512_add_epi32(v[2][i], v[1][i]), v[2][i] = _mm512_add_epi32(u, v[1][i]);
-    }
-    join_i32(dst, v);
-}
-
-/* NaN and what is too small become INT32_MIN. */
-static inline __m512i clamped(__m512 v)
-{
-    return _mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(127), v));
-}
-
-static inline void rgb8_of_f32(char *dst, const void *const *rows, size_t at)
-{
-    __m512i v[3][4];
-
-    for (int i = 0; i < 4; i++) {
-        const __m512 y = _mm512_loadu_ps((const float *)rows[0] + at + 16 * (size_t)i);
-        const __m512 cb = _mm512_loadu_ps((const float *)rows[1] + at + 16 * (size_t)i);
-        const __m512 cr = _mm512_loadu_ps((const float *)rows[2] + at + 16 * (size_t)i);
-
-        v[0][i] = clamped(_mm512_fmadd_ps(cr, _mm512_set1_ps(1.402f), y));
-        v[1][i] = clamped(_mm512_fmadd_ps(cr, _mm512_set1_ps(-0.71414f),
-                                          _mm512_fmadd_ps(cb, _mm512_set1_ps(-0.34413f), y)));
-        v[2][i] = clamped(_mm512_fmadd_ps(cb, _mm512_set1_ps(1.772f), y));
-    }
-    join_i32(dst, v);
-}
-#else
-/* 32 samples as int8, clamped, in order; a, b, … are 8 or 16 samples each. */
-static inline __m256i bytes_of_i16(__m256i a, __m256i b)
-{
-    return _mm256_permute4x64_epi64(_mm256_packs_epi16(a, b), 0xD8);
-}
-
-static inline __m256i bytes_of_i32(const __m256i v[4])
-{
-    const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(v[0], v[1]), _mm256_packs_epi32(v[2], v[3]));
-
-    return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
-}
-
-static inline __m256i bytes_of_f32(const __m256 v[4])
-{
-    __m256i w[4];
-
-    for (int i = 0; i < 4; i++) /* NaN and what is too small become INT32_MIN */
-        w[i] = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_set1_ps(127), v[i]));
-    return bytes_of_i32(w);
-}
-
-enum { RGB8_PIXELS = 32 };
-
-static inline void join32(char *dst, __m256i x[3])
-{
-    for (int c = 0; c < 3; c++)
-        x[c] = _mm256_xor_si256(x[c], _mm256_set1_epi8(-128));
-    join3(dst, x, spread[0]);
-}
-
-static inline void rgb8_of_i16(char *dst, const void *const *rows, size_t at)
-{
-    __m256i v[3][2], x[3];
-
-    for (int i = 0; i < 2; i++) {
-        for (int c = 0; c < 3; c++)
-            v[c][i] = load256((const int16_t *)rows[c] + at + 16 * (size_t)i);
-        const __m256i u = v[1][i];
-        v[1][i] = _mm256_sub_epi16(v[0][i], _mm256_srai_epi16(_mm256_add_epi16(u, v[2][i]), 2));
-        v[0][i] = _mm256_add_epi16(v[2][i], v[1][i]), v[2][i] = _mm256_add_epi16(u, v[1][i]);
-    }
-    for (int c = 0; c < 3; c++)
-        x[c] = bytes_of_i16(v[c][0], v[c][1]);
-    join32(dst, x);
-}
-
-static inline void rgb8_of_i32(char *dst, const void *const *rows, size_t at)
-{
-    __m256i v[3][4], x[3];
-
-    for (int i = 0; i < 4; i++) {
-        for (int c = 0; c < 3; c++)
-            v[c][i] = load256((const int32_t *)rows[c] + at + 8 * (size_t)i);
-        const __m256i u = v[1][i];
-        v[1][i] = _mm256_sub_epi32(v[0][i], _mm256_srai_epi32(_mm256_add_epi32(u, v[2][i]), 2));
-        v[0][i] = _mm256_add_epi32(v[2][i], v[1][i]), v[2][i] = _mm256_add_epi32(u, v[1][i]);
-    }
-    for (int c = 0; c < 3; c++)
-        x[c] = bytes_of_i32(v[c]);
-    join32(dst, x);
-}
-
-static inline void rgb8_of_f32(char *dst, const void *const *rows, size_t at)
-{
-    __m256 v[3][4];
-    __m256i x[3];
-
-    for (int i = 0; i < 4; i++) {
-        for (int c = 0; c < 3; c++)
-            v[c][i] = _mm256_loadu_ps((const float *)rows[c] + at + 8 * (size_t)i);
-        const __m256 y = v[0][i], cb = v[1][i], cr = v[2][i];
-        v[0][i] = _mm256_fmadd_ps(cr, _mm256_set1_ps(1.402f), y);
-        v[1][i] =
-            _mm256_fmadd_ps(cr, _mm256_set1_ps(-0.71414f), _mm256_fmadd_ps(cb, _mm256_set1_ps(-0.34413f), y));
-        v[2][i] = _mm256_fmadd_ps(cb, _mm256_set1_ps(1.772f), y);
-    }
-    for (int c = 0; c < 3; c++)
-        x[c] = bytes_of_f32(v[c]);
-    join32(dst, x);
-}
-#endif
-
-/* A macro, so that each type and transform has a loop of its own. Rows end 64 readable bytes further, so that the last pixels
- * are taken from a copy. */
-#define RGB8(name, of, coef)                                                                                 \
-    static void name(char *dst, const void *const *rows, size_t width)                                       \
-    {                                                                                                        \
-        const size_t whole = width / RGB8_PIXELS * RGB8_PIXELS;                                              \
-                                                                                                             \
-        for (size_t at = 0; at < whole; at += RGB8_PIXELS)                                                   \
-            of(dst + 3 * at, rows, at);                                                                      \
-        if (whole < width) {                                                                                 \
-            coef copy[3][RGB8_PIXELS] = {{0}};                                                               \
-            const void *const copies[3] = {copy[0], copy[1], copy[2]};                                       \
-            char last[3 * RGB8_PIXELS];                                                                      \
-                                                                                                             \
-            for (int c = 0; c < 3; c++)                                                                      \
-                memcpy(copy[c], (const coef *)rows[c] + whole, (width - whole) * sizeof(coef));              \
-            of(last, copies, 0);                                                                             \
-            memcpy(dst + 3 * whole, last, 3 * (width - whole));                                              \
-        }                                                                                                    \
-    }
-RGB8(rgb8_rct_i16, rgb8_of_i16, int16_t)
-RGB8(rgb8_rct_i32, rgb8_of_i32, int32_t)
-RGB8(rgb8_ict, rgb8_of_f32, float)
+#include "color_rgb8.h"
 
 static void store(const mtm_color_store *how, void *const *dst, ptrdiff_t pixel_stride,
                   const void *const *rows, size_t width)
@@ -689,7 +470,7 @@ static void load(const mtm_color_store *how, void *const *rows, const void *cons
         mtm_color_load_c(how, rows, src, pixel_stride, width);
         return;
     }
-    for (size_t x = 0; x < width; x += CHUNK) {
+    for (size_t x = together ? load_rgb8(how, rows, src[0], width) : 0; x < width; x += CHUNK) {
         const size_t n = width - x < CHUNK ? width - x : CHUNK;
         void *out[4];
 
