@@ -23,11 +23,13 @@ typedef struct ht_chunk {
     bool magsgn_long; /* some words have more than HT_WORD_BITS */
 } ht_chunk;
 
-/* MagSgn bytes go up; acc holds n < 8 bits that are no byte yet. after_ff: that byte takes only 7. */
+/* MagSgn bytes go up; acc holds n < 8 bits that are no byte yet, which takes only 7 after a byte 0xFF. Then acc has
+ * HT_AFTER_FF too, which makes the next word look as if it had a byte 0xFF itself. */
+#define HT_AFTER_FF ((uint64_t)0xFF << 56)
 typedef struct ht_forward {
     uint8_t *at;
     uint64_t acc;
-    unsigned n, after_ff;
+    unsigned n;
 } ht_forward;
 
 /* VLC bytes go down. */
@@ -49,7 +51,6 @@ typedef struct ht_encoder {
     ht_symbols mel;
     ht_chunk chunks[2];
     ht_chunk *chunk, *before; /* being filled; the one before, which is written meanwhile */
-    int n_quads;              /* per row */
     bool some;                /* coefficients are not 0 */
     int most;                 /* magnitude */
     /* What the row above leaves for each quad: 2µ − 1 of its lower left or'ed with its left neighbour's lower right. */
@@ -61,36 +62,42 @@ typedef struct ht_encoder {
 
 /* ---- MagSgn ------------------------------------------------------------------------------------------- */
 
-/* Byte by byte, as a byte 0xFF is among them or just before. By value, so that the callers' stay in registers. */
-__attribute__((noinline, cold)) static ht_forward ht_forward_stuffed(ht_forward w)
+static inline bool ht_after_ff(const ht_forward *w)
 {
-    unsigned room = w.after_ff ? 7 : 8;
+    return w->acc >> 56 == 0xFF;
+}
 
-    while (w.n >= room) {
-        const uint8_t byte = (uint8_t)_bzhi_u64(w.acc, room);
+/* Byte by byte, as a byte 0xFF is among them or just before. By value, so that the callers' stay in registers. */
+__attribute__((noinline, cold)) static ht_forward ht_forward_stuffed(ht_forward w, uint64_t word, unsigned bits)
+{
+    uint64_t acc = _bzhi_u64(w.acc, w.n) | _bzhi_u64(word, bits) << w.n;
+    unsigned room = ht_after_ff(&w) ? 7 : 8;
+
+    for (w.n += bits; w.n >= room;) {
+        const uint8_t byte = (uint8_t)_bzhi_u64(acc, room);
 
         *w.at++ = byte;
-        w.acc >>= room, w.n -= room;
+        acc >>= room, w.n -= room;
         room = byte == 0xFF ? 7 : 8;
     }
-    w.after_ff = room == 7;
+    w.acc = room == 7 ? acc | HT_AFTER_FF : acc;
     return w;
 }
 
 /* bits ≤ HT_WORD_BITS. Writes 8 bytes. */
 static inline __attribute__((always_inline)) void ht_put_magsgn(ht_forward *w, uint64_t word, unsigned bits)
 {
-    w->acc |= _bzhi_u64(word, bits) << w->n;
-    w->n += bits;
-    const uint64_t ff = (~w->acc - 0x0101010101010101) & w->acc & 0x8080808080808080;
-    if (__builtin_expect((ff | w->after_ff) != 0, 0)) {
-        *w = ht_forward_stuffed(*w);
+    const uint64_t acc = w->acc | _bzhi_u64(word, bits) << w->n;
+    const unsigned n = w->n + bits;
+
+    if (__builtin_expect(((~acc - 0x0101010101010101) & acc & 0x8080808080808080) != 0, 0)) { /* a byte 0xFF */
+        *w = ht_forward_stuffed(*w, word, bits);
         return;
     }
-    memcpy(w->at, &w->acc, 8);
-    w->at += w->n >> 3;
-    w->acc >>= w->n & 56;
-    w->n &= 7;
+    memcpy(w->at, &acc, 8);
+    w->at += n >> 3;
+    w->acc = acc >> (n & 56);
+    w->n = n & 7;
 }
 
 /* n words per group. */
@@ -133,8 +140,8 @@ static inline void ht_put_chunk_magsgn(ht_forward *w, const ht_chunk *c)
 static inline uint8_t *ht_end_magsgn(ht_forward *w)
 {
     if (!w->n)
-        return w->after_ff ? w->at - 1 : w->at;
-    const unsigned byte = ((unsigned)w->acc | 0xFFu << w->n) & (w->after_ff ? 0x7F : 0xFF);
+        return ht_after_ff(w) ? w->at - 1 : w->at;
+    const unsigned byte = ((unsigned)w->acc | 0xFFu << w->n) & (ht_after_ff(w) ? 0x7F : 0xFF);
     if (byte != 0xFF)
         *w->at++ = (uint8_t)byte;
     return w->at;
