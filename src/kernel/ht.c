@@ -14,6 +14,6 @@ void mtm_ht_kernels_init(mtm_ht_kernels *k, unsigned cpu)
     if (cpu & MTM_CPU_AVX512)
         k->decode = mtm_ht_decode_avx512, k->encode = mtm_ht_encode_avx512;
     if (cpu & MTM_CPU_VBMI2)
-        k->decode = mtm_ht_decode_vbmi2;
+        k->decode = mtm_ht_decode_vbmi2, k->encode = mtm_ht_encode_vbmi2;
 #endif
 }

@@ -13,7 +13,8 @@ enum { MTM_HT_SCRATCH_BYTES = 256 << 10 };
 typedef struct mtm_ht_kernels {
     /* Decodes n blocks (n ≥ 0, any mix of sizes) and fills each status. Variants may decode several at a time. */
     void (*decode)(mtm_block *blocks, int32_t n, void *scratch);
-    /* Encodes n blocks with one cleanup pass each. Not wanted: passes. */
+    /* Encodes n blocks with one cleanup pass each. Not wanted: passes. TOO_LARGE also where room_bytes is less than
+     * mtm_ht_encode_bound. */
     void (*encode)(mtm_block_input *blocks, int32_t n, void *scratch);
 } mtm_ht_kernels;
 

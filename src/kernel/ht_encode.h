@@ -31,6 +31,7 @@ void mtm_ht_encode_c(mtm_block_input *blocks, int32_t n, void *scratch);
 #if defined(__x86_64__)
 void mtm_ht_encode_avx2(mtm_block_input *blocks, int32_t n, void *scratch);
 void mtm_ht_encode_avx512(mtm_block_input *blocks, int32_t n, void *scratch);
+void mtm_ht_encode_vbmi2(mtm_block_input *blocks, int32_t n, void *scratch);
 #endif
 
 #endif

@@ -68,7 +68,8 @@ static inline bool ht_after_ff(const ht_forward *w)
 }
 
 /* Byte by byte, as a byte 0xFF is among them or just before. By value, so that the callers' stay in registers. */
-__attribute__((noinline, cold)) static ht_forward ht_forward_stuffed(ht_forward w, uint64_t word, unsigned bits)
+__attribute__((noinline, cold)) static ht_forward ht_forward_stuffed(ht_forward w, uint64_t word,
+                                                                     unsigned bits)
 {
     uint64_t acc = _bzhi_u64(w.acc, w.n) | _bzhi_u64(word, bits) << w.n;
     unsigned room = ht_after_ff(&w) ? 7 : 8;
@@ -90,7 +91,8 @@ static inline __attribute__((always_inline)) void ht_put_magsgn(ht_forward *w, u
     const uint64_t acc = w->acc | _bzhi_u64(word, bits) << w->n;
     const unsigned n = w->n + bits;
 
-    if (__builtin_expect(((~acc - 0x0101010101010101) & acc & 0x8080808080808080) != 0, 0)) { /* a byte 0xFF */
+    if (__builtin_expect(((~acc - 0x0101010101010101) & acc & 0x8080808080808080) != 0,
+                         0)) { /* a byte 0xFF */
         *w = ht_forward_stuffed(*w, word, bits);
         return;
     }

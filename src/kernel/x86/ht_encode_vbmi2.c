@@ -1,0 +1,8 @@
+/* kernel/x86/ht_encode_vbmi2.c: the HT block encoder of ht_encode_512.h for AVX-512 with VBMI2.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "ht_encode_512.h"
+
+void mtm_ht_encode_vbmi2(mtm_block_input *blocks, int32_t n, void *scratch)
+{
+    encode_blocks(blocks, n, scratch);
+}
