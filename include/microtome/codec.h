@@ -182,9 +182,9 @@ typedef struct mtm_encode_params {
     const char *codec;    /* "htj2k" (default), "j2k" */
     bool lossy;           /* 9/7 and quantisation; else 5/3, lossless */
     double quality;       /* lossy: 1 … 100, as JPEG's, of the nominal range (bits); 0: not given */
-    double step; /* lossy: base quantiser step, as a fraction of the nominal range; 0: not given (1/256 when
-                             * nothing is) */
-    double rate; /* "j2k": most bits per pixel, by truncating passes; 0: not limited */
+    double step;    /* lossy: base quantiser step, as a fraction of the nominal range; 0: not given (1/256
+                             * when nothing is; 2^−bits with a rate) */
+    double rate;    /* "j2k": most bits per pixel, by truncating passes; 0: not limited */
     int32_t layers; /* "j2k": quality layers; 0: 1 */
     int32_t
         levels; /* decompositions 0 … 32; −1: the shorter side of the base is ≤ 64; at least 5, while it is ≥ 8 */

@@ -296,6 +296,15 @@ static bool same_grid(const j2k_component_size *a, const j2k_component_size *b)
     return a->dx == b->dx && a->dy == b->dy;
 }
 
+/* Where a rate limits the picture, the quantiser shall not. */
+static double base_step(const mtm_encode_params *p, int32_t bits)
+{
+    return p->quality != 0 ? j2k_quality_step(p->quality, bits)
+           : p->step != 0  ? p->step
+           : p->rate > 0   ? ldexp(1, -bits)
+                           : 1.0 / 256;
+}
+
 /* Exponents and steps of each component (QCD, QCC). */
 static mtm_status quant_make(j2k_encode_plan *plan, const mtm_encode_params *p, mtm_error *err)
 {
@@ -305,9 +314,7 @@ static mtm_status quant_make(j2k_encode_plan *plan, const mtm_encode_params *p, 
 
     for (int32_t i = 0; i < plan->size.n_components; i++) {
         j2k_quant *const q = &plan->params.components[i].quant;
-        const double step = p->quality != 0 ? j2k_quality_step(p->quality, c[i].bits)
-                            : p->step != 0  ? p->step
-                                            : 1.0 / 256;
+        const double step = base_step(p, c[i].bits);
 
         if (i == 0 || !same_grid(&c[i], &c[i - 1]))
             s = singles_of(&plan->size, i, levels);
