@@ -244,6 +244,16 @@ static void place_block(mtm_block *b, const j2k_strip *s, j2k_rect rect)
     b->stride = (ptrdiff_t)(s->stride_bytes / size);
 }
 
+/* A cleanup pass goes through the rows of quads from the top and needs none below (T.814 7.3), so that nothing below the window
+ * is decoded. */
+static void cut_below(mtm_block *b, const j2k_band *band, int64_t row)
+{
+    const int64_t top = mtm_max_i64((band->block_y0 + row) << band->block_h, band->full.y0);
+    const int64_t rows = (band->win.y1 - top + 1) / 2 * 2;
+
+    b->height = (int32_t)mtm_min_i64(b->height, rows);
+}
+
 static void decode_items(filling *f, j2k_reader *r, int64_t lo, int64_t hi)
 {
     const j2k_input *const in = &f->d->job->in;
@@ -266,6 +276,8 @@ static void decode_items(filling *f, j2k_reader *r, int64_t lo, int64_t hi)
             break;
         }
         place_block(b, it->strip, j2k_block_rect(band, it->column, it->row));
+        if (ht && b->n_passes == 1)
+            cut_below(b, band, it->row);
         if (b->status == MTM_BLOCK_CORRUPT)
             damaged_block(f, i, b);
         else if (c->tc->params->roi_shift)
