@@ -477,6 +477,208 @@ static void test_wrong_arguments(void **state)
     mtm_array_drop(&p.a), mtm_bytes_drop(&b);
 }
 
+/* ---- what boxes say ----------------------------------------------------------------------------------- */
+
+static void bytes_add(mtm_bytes *b, const void *p, size_t n)
+{
+    b->data = mtm_realloc(b->data, b->size_bytes + n);
+    assert_non_null(b->data);
+    memcpy(b->data + b->size_bytes, p, n);
+    b->size_bytes += n;
+}
+
+static void box_add(mtm_bytes *b, const char *type, const void *p, size_t n)
+{
+    const uint32_t size = __builtin_bswap32((uint32_t)(8 + n));
+
+    bytes_add(b, &size, 4), bytes_add(b, type, 4), bytes_add(b, p, n);
+}
+
+/* A JP2 file around a codestream: `header` holds the boxes of the header box, ihdr first. */
+static mtm_bytes jp2(const mtm_bytes *header, const mtm_bytes *stream)
+{
+    mtm_bytes b = {0};
+
+    box_add(&b, "jP  ", "\r\n\x87\n", 4);
+    box_add(&b, "ftyp", "jp2 \0\0\0\0jp2 ", 12);
+    box_add(&b, "jp2h", header->data, header->size_bytes);
+    box_add(&b, "jp2c", stream->data, stream->size_bytes);
+    return b;
+}
+
+/* Indices become the palette's columns, in the order of cmap; beyond the last entry they are the last. */
+static void test_palette(void **state)
+{
+    static const uint8_t ihdr[14] = {0, 0, 0, 5, 0, 0, 0, 4, 0, 1, 7, 7, 0, 0};
+    static const uint8_t colr[7] = {1, 0, 0, 0, 0, 0, 16};
+    static const uint8_t pclr[] = {0,  3,  3, 7,  7,  15,        /* 3 entries, 3 columns: 8, 8 and 16 bits */
+                                   10, 20, 1, 44, 11, 21, 2, 44, /* 10 20 300; 11 21 556 */
+                                   12, 22, 3, 44};               /* 12 22 812 */
+    static const uint8_t cmap[] = {0, 0, 1, 2, 0, 0, 1, 1, 0, 0, 1, 0}; /* columns 2, 1, 0 */
+    picture p = make(5, 4, 1, 8, false);
+    mtm_decode_params q = defaults();
+    mtm_bytes header = {0}, b, file;
+    mtm_array a;
+
+    for (int i = 0; i < 20; i++)
+        ((uint8_t *)p.a.data)[i] = (uint8_t)(i % 4);
+    b = encode(&p, NULL);
+    box_add(&header, "ihdr", ihdr, sizeof ihdr), box_add(&header, "colr", colr, sizeof colr);
+    box_add(&header, "pclr", pclr, sizeof pclr), box_add(&header, "cmap", cmap, sizeof cmap);
+    file = jp2(&header, &b);
+    for (int region = 0; region < 2; region++) {
+        if (region)
+            q.has_region = true, memcpy(q.region, (const int64_t[4]){1, 5, 0, 4}, sizeof q.region);
+        a = decode(NULL, &file, &q);
+        assert_int_equal(a.dtype, MTM_U16);
+        assert_int_equal(a.shape[2], 3);
+        for (int i = 0; i < 20 - 4 * region; i++) {
+            const int k = i % 4 < 3 ? i % 4 : 2;
+            const uint16_t *const at = (const uint16_t *)a.data + 3 * i;
+
+            assert_int_equal(at[0], 300 + 256 * k);
+            assert_int_equal(at[1], 20 + k);
+            assert_int_equal(at[2], 10 + k);
+        }
+        mtm_array_drop(&a);
+    }
+    mtm_array_drop(&p.a), mtm_bytes_drop(&b), mtm_bytes_drop(&header), mtm_bytes_drop(&file);
+}
+
+/* cdef puts the colours in order, wherever they lie in the codestream (T.800 I.5.3.6). */
+static void test_channel_definitions(void **state)
+{
+    static const uint8_t ihdr[14] = {0, 0, 0, 5, 0, 0, 0, 4, 0, 3, 7, 7, 0, 0};
+    static const uint8_t colr[7] = {1, 0, 0, 0, 0, 0, 16};
+    static const uint8_t cdef[] = {0, 3, 0, 0, 0, 0, 0, 3, 0, 1, 0, 0, 0, 2, 0, 2, 0, 0, 0, 1}; /* B, G, R */
+    picture p = make(5, 4, 3, 8, false);
+    mtm_bytes header = {0}, b = encode(&p, NULL), file;
+    mtm_array a;
+
+    box_add(&header, "ihdr", ihdr, sizeof ihdr), box_add(&header, "colr", colr, sizeof colr);
+    box_add(&header, "cdef", cdef, sizeof cdef);
+    file = jp2(&header, &b);
+    a = decode(NULL, &file, NULL);
+    for (int i = 0; i < 60; i++)
+        assert_int_equal(((uint8_t *)a.data)[i], ((uint8_t *)p.a.data)[i / 3 * 3 + 2 - i % 3]);
+    mtm_array_drop(&a), mtm_array_drop(&p.a);
+    mtm_bytes_drop(&b), mtm_bytes_drop(&header), mtm_bytes_drop(&file);
+}
+
+/* ---- components of their own sizes -------------------------------------------------------------------- */
+
+static mtm_bytes encode_420(mtm_array planes[3])
+{
+    static const int32_t subsampling[3][2] = {{1, 1}, {2, 2}, {2, 2}};
+    mtm_encode_params q = mtm_encode_params_default();
+    mtm_bytes out = {0};
+    mtm_error err = {0};
+
+    for (int i = 0; i < 3; i++) {
+        picture p = make(i ? 12 : 23, i ? 16 : 31, 1, 8, false);
+
+        planes[i] = p.a;
+    }
+    q.subsampling = subsampling, q.levels = 2, q.mct = 0;
+    assert_ok(mtm_encode_planes(NULL, planes, 3, &q, &out, &err));
+    return out;
+}
+
+static void test_planes(void **state)
+{
+    mtm_array planes[3], got[4] = {0}, whole = {0};
+    mtm_bytes b = encode_420(planes);
+    mtm_decode_params q = defaults();
+    mtm_error err = {0};
+    int32_t n;
+
+    assert_status(MTM_E_INVAL, mtm_decode(NULL, b.data, b.size_bytes, NULL, &whole, &err));
+    assert_status(MTM_E_INVAL, mtm_decode_planes(NULL, b.data, b.size_bytes, NULL, got, 2, &n, &err));
+    assert_ok(mtm_decode_planes(NULL, b.data, b.size_bytes, NULL, got, 4, &n, &err));
+    assert_int_equal(n, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_same(&got[i], &planes[i]);
+        mtm_array_drop(&got[i]);
+    }
+    q.has_region = true, memcpy(q.region, (const int64_t[4]){5, 20, 6, 29}, sizeof q.region);
+    assert_ok(mtm_decode_planes(NULL, b.data, b.size_bytes, &q, got, 4, &n, &err));
+    for (int i = 0; i < 3; i++) {
+        assert_crop(&got[i], &planes[i], i ? (const int64_t[4]){3, 10, 3, 15} : q.region); /* rounded up */
+        mtm_array_drop(&got[i]), mtm_array_drop(&planes[i]);
+    }
+    mtm_bytes_drop(&b);
+}
+
+/* sYCC with subsampled chrominances: each takes the nearest sample at or before it; a region is a crop of that. */
+static void test_to_rgb(void **state)
+{
+    mtm_array planes[3], whole, part;
+    mtm_bytes b = encode_420(planes);
+    mtm_decode_params q = defaults();
+
+    q.to_rgb = true;
+    whole = decode(NULL, &b, &q);
+    assert_int_equal(whole.shape[2], 3);
+    for (int64_t i = 0; i < 23 * 31; i++) {
+        const int64_t y = i / 31, x = i % 31;
+        const double l = ((uint8_t *)planes[0].data)[i];
+        const double cb = ((uint8_t *)planes[1].data)[y / 2 * 16 + x / 2] - 128.0;
+        const double cr = ((uint8_t *)planes[2].data)[y / 2 * 16 + x / 2] - 128.0;
+        const double rgb[3] = {l + 1.402 * cr, l - 0.344136 * cb - 0.714136 * cr, l + 1.772 * cb};
+
+        for (int k = 0; k < 3; k++) {
+            const double v = rgb[k] < 0 ? 0 : rgb[k] > 255 ? 255 : rgb[k];
+
+            assert_in_range(((uint8_t *)whole.data)[3 * i + k], (int)(v < 0.51 ? 0 : v - 0.51),
+                            (int)(v + 0.51));
+        }
+    }
+    q.has_region = true;
+    for (uint32_t t = 0; t < 30; t++) {
+        q.region[0] = noise(1, t) % 23, q.region[1] = q.region[0] + 1 + noise(2, t) % (23 - q.region[0]);
+        q.region[2] = noise(3, t) % 31, q.region[3] = q.region[2] + 1 + noise(4, t) % (31 - q.region[2]);
+        part = decode(NULL, &b, &q);
+        assert_crop(&part, &whole, q.region);
+        mtm_array_drop(&part);
+    }
+    mtm_array_drop(&whole), mtm_bytes_drop(&b);
+    for (int i = 0; i < 3; i++)
+        mtm_array_drop(&planes[i]);
+}
+
+/* ---- int16 on trial ----------------------------------------------------------------------------------- */
+
+/* Samples of 16 bits that use few of them, all of them, or all of them in some tiles only. */
+static void test_number_types(void **state)
+{
+    for (int i = 0; i < 6; i++) {
+        mtm_encode_params e = mtm_encode_params_default();
+        picture p = make(96, 100, 1 + 2 * (i & 1), 16, false);
+        const int64_t n = mtm_array_count(&p.a);
+        mtm_error err = {0};
+        mtm_codec_ctx *ctx;
+        mtm_bytes b;
+
+        for (int64_t k = 0; k < n; k++) {
+            uint16_t *const v = (uint16_t *)p.a.data + k;
+
+            *v = i / 2 == 0 ? *v >> 4 : i / 2 == 1 ? (k * 7919 & 64 ? 65535 : 0) : k < n / 2 ? *v >> 4 : *v;
+        }
+        e.levels = 3, e.block[0] = e.block[1] = 16;
+        e.tile[0] = e.tile[1] = i / 2 == 2 ? 40 : 0;
+        b = encode(&p, &e);
+        assert_ok(mtm_codec_ctx_new(&ctx, &err));
+        for (int k = 0; k < 3; k++) {
+            mtm_array a = decode(ctx, &b, NULL);
+
+            assert_same(&a, &p.a);
+            mtm_array_drop(&a);
+        }
+        mtm_codec_ctx_free(ctx);
+        mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+}
+
 /* ---- cut and damaged streams -------------------------------------------------------------------------- */
 
 /* Cut anywhere: an error, or partially a picture that is said to be incomplete. */
@@ -606,6 +808,11 @@ int main(void)
         cmocka_unit_test(test_channels),
         cmocka_unit_test(test_rescale_and_window),
         cmocka_unit_test(test_wrong_arguments),
+        cmocka_unit_test(test_palette),
+        cmocka_unit_test(test_channel_definitions),
+        cmocka_unit_test(test_planes),
+        cmocka_unit_test(test_to_rgb),
+        cmocka_unit_test(test_number_types),
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_prefix_holds_resolutions),
         cmocka_unit_test(test_changed_bytes),
