@@ -7,7 +7,7 @@
 #include "block.h"
 
 /* Scratch of one worker, from the caller; 64-byte aligned, contents undefined before and after. */
-enum { MTM_EBCOT_SCRATCH_BYTES = 512 << 10 };
+enum { MTM_EBCOT_SCRATCH_BYTES = 640 << 10 };
 
 typedef struct mtm_ebcot_kernels {
     /* Decodes n blocks (n ≥ 0, any mix) and fills each status. Variants may decode several at a time. */

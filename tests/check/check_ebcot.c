@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { BLOCKS = 5, CASES = 250, MAX_PASSES = 3 * MTM_BLOCK_MAX_PLANES };
+enum { BLOCKS = 5, CASES = 200, MAX_PASSES = 3 * MTM_BLOCK_MAX_PLANES };
 
 typedef struct coded { /* one block, encoded by the reference */
     mtm_block_input in;
@@ -67,29 +67,41 @@ static void *scratch(mtm_check *c)
     return mtm_check_alloc(c, MTM_EBCOT_SCRATCH_BYTES, 64);
 }
 
+static void compare_encoded(mtm_check *c, const mtm_block_input *a, const mtm_block_input *b)
+{
+    mtm_check_i64(c, "status", a->status, b->status);
+    mtm_check_i64(c, "bytes", a->size_bytes, b->size_bytes);
+    mtm_check_i64(c, "passes", a->n_passes, b->n_passes);
+    mtm_check_i64(c, "zero planes", a->zero_planes, b->zero_planes);
+    if (a->size_bytes == b->size_bytes)
+        mtm_check_bytes(c, "codeword", a->out, b->out, a->size_bytes);
+    for (int32_t k = 0; a->passes && k < a->n_passes && a->n_passes == b->n_passes; k++) {
+        mtm_check_i64(c, "length", a->passes[k].size_bytes, b->passes[k].size_bytes);
+        mtm_check_f32(c, "distortion", &a->passes[k].distortion, &b->passes[k].distortion, 1, 0, 0);
+    }
+}
+
 static void check_encode(mtm_check *c)
 {
-    for (int i = 0; i < CASES; i++) {
-        static mtm_pass passes[2][MAX_PASSES];
-        mtm_block_input b[2];
+    static mtm_pass passes[2][BLOCKS][MAX_PASSES];
 
-        draw_block(c, &b[0], i);
-        b[1] = b[0];
-        for (int k = 0; k < 2; k++) {
-            b[k].out = mtm_check_alloc(c, b[k].room_bytes, 1);
-            b[k].passes = i % 4 ? passes[k] : NULL;
-            (k ? c->now : c->ref).ebcot.encode(b + k, 1, scratch(c));
+    for (int i = 0; i < CASES; i++) {
+        const int n = 1 + i % BLOCKS;
+        mtm_block_input b[2][BLOCKS];
+
+        for (int k = 0; k < n; k++) {
+            draw_block(c, &b[0][k], i / 2 + k);
+            b[1][k] = b[0][k];
+            if (i % 11 == 10) /* too few bit-planes */
+                b[0][k].n_planes = b[1][k].n_planes = 1;
+            for (int v = 0; v < 2; v++) {
+                b[v][k].out = mtm_check_alloc(c, b[0][k].room_bytes, 1);
+                b[v][k].passes = i % 4 ? passes[v][k] : NULL;
+            }
         }
-        mtm_check_i64(c, "status", b[0].status, b[1].status);
-        mtm_check_i64(c, "bytes", b[0].size_bytes, b[1].size_bytes);
-        mtm_check_i64(c, "passes", b[0].n_passes, b[1].n_passes);
-        mtm_check_i64(c, "zero planes", b[0].zero_planes, b[1].zero_planes);
-        if (b[0].size_bytes == b[1].size_bytes)
-            mtm_check_bytes(c, "codeword", b[0].out, b[1].out, b[0].size_bytes);
-        for (int32_t k = 0; i % 4 && k < b[0].n_passes && b[0].n_passes == b[1].n_passes; k++) {
-            mtm_check_i64(c, "length", passes[0][k].size_bytes, passes[1][k].size_bytes);
-            mtm_check_f32(c, "distortion", &passes[0][k].distortion, &passes[1][k].distortion, 1, 0, 0);
-        }
+        c->ref.ebcot.encode(b[0], n, scratch(c)), c->now.ebcot.encode(b[1], n, scratch(c));
+        for (int k = 0; k < n; k++)
+            compare_encoded(c, &b[0][k], &b[1][k]);
         mtm_check_case_end(c);
     }
 }

@@ -28,7 +28,7 @@ typedef struct mq_registers {
 /* All of a block in one place, so that one register leads to every table. */
 typedef struct fast_block {
     uint64_t contexts[24];
-    uint64_t steps[2][MTM_MQ_STATES];
+    uint64_t steps[2][128]; /* mtm_ebcot_steps */
     uint8_t zero[256], sign[256], flip[256];
     mtm_ebcot_spread spread[4]; /* by row; `beyond` in words of near */
     mq_registers mq;
@@ -69,7 +69,8 @@ static inline void fast_block_begin(fast_block *s, int32_t width, int32_t height
     s->words = (width + EBCOT_COLUMNS - 1) / EBCOT_COLUMNS;
     s->stride = s->words * EBCOT_COLUMNS + GAP;
     fast_contexts_reset(s);
-    memcpy(s->steps, mtm_ebcot_steps, sizeof s->steps);
+    for (int decision = 0; decision < 2; decision++)
+        memcpy(s->steps[decision], mtm_ebcot_steps[decision], sizeof mtm_ebcot_steps[decision]);
     memcpy(s->zero, mtm_ebcot_zero_columns[band], sizeof s->zero);
     memcpy(s->sign, mtm_ebcot_sign_columns[0], sizeof s->sign);
     memcpy(s->flip, mtm_ebcot_sign_columns[1], sizeof s->flip);

@@ -1,5 +1,6 @@
 /* kernel/x86/ebcot_encode_avx2.c: the EBCOT block encoder over masks (kernel/ebcot_columns.h). A pass lists its contexts and
- * decisions, which nothing the MQ coder does can change; then the coder takes the list, without branches on what it holds.
+ * decisions, which nothing the MQ coder does can change; then the coder takes the lists of two blocks in turn, whose chains
+ * do not wait for each other, without branches on what they hold.
  * Equals ebcot_encode.c, which codes blocks of more than 31 bit-planes.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/ebcot_encode.h"
@@ -8,15 +9,6 @@
 
 enum { NARROW_PLANES = 31, DECISION = 0x80 }; /* in a listed byte, beside its context */
 
-typedef struct fast_encoder {
-    fast_block block; /* `plain` holds the list */
-    ebcot_codeword codeword;
-    mtm_mq_encoder mq;
-    uint8_t *end; /* of the list */
-} fast_encoder;
-
-_Static_assert(sizeof(fast_encoder) <= MTM_EBCOT_SCRATCH_BYTES, "the encoder's scratch");
-
 /* Raw bits of the segment so far. */
 typedef struct raw_bits {
     uint8_t *at;
@@ -24,36 +16,68 @@ typedef struct raw_bits {
     int32_t left, room;
 } raw_bits;
 
-/* ENCODE of listed decisions (T.800 C.2.2 … C.2.6), without branches but for the bytes that leave. */
-static void encode_list(fast_encoder *e)
+/* A block under way. */
+typedef struct fast_encoder {
+    fast_block block; /* `plain` holds the list */
+    ebcot_codeword codeword;
+    mtm_mq_encoder mq;
+    uint32_t n_listed;
+    mtm_block_input *input;
+    int32_t n_planes, pass;
+    bool open, raw; /* a segment; it is without the MQ coder */
+    raw_bits bits;
+    uint64_t before[EBCOT_MAX_WORDS]; /* which coefficients were significant before the pass */
+} fast_encoder;
+
+enum { PAIR_OF_ENCODERS = 2 };
+
+_Static_assert(PAIR_OF_ENCODERS * sizeof(fast_encoder) <= MTM_EBCOT_SCRATCH_BYTES, "the encoder's scratch");
+
+/* ENCODE of a listed decision (T.800 C.2.2 … C.2.6), without branches but for the bytes that leave. */
+static inline void encode_one(fast_block *s, mtm_mq_encoder *q, unsigned listed)
 {
-    uint64_t *const contexts = e->block.contexts;
+    uint64_t *const context = s->contexts + (listed & ~DECISION);
+    const uint64_t state = *context, decision = listed >> 7, after = s->steps[decision][state >> 8 & 0xFF];
+    const uint32_t qe = (uint32_t)(state >> 48), a = q->a - qe;
+    const uint32_t upper =
+        0 - (uint32_t)((a < qe) == ((decision ^ state) & 1)); /* the upper interval: all bits */
+
+    q->c += qe & upper;
+    q->a = qe ^ ((a ^ qe) & upper);
+    *context = q->a & 0x8000 ? state : after;
+    int32_t n = __builtin_clz(q->a) - 16;
+    q->a <<= n;
+    for (; __builtin_expect(n >= q->ct, 0); mtm_mq_byte_out(q))
+        q->c <<= q->ct, n -= q->ct;
+    q->c <<= n, q->ct -= n;
+}
+
+static __attribute__((noinline)) void encode_from(fast_encoder *e, uint32_t from)
+{
     mtm_mq_encoder q = e->mq;
 
-    for (const uint8_t *at = e->block.plain; at < e->end; at++) {
-        uint64_t *const context = contexts + (*at & ~DECISION);
-        const uint64_t state = *context, decision = *at >> 7;
-        const uint64_t after = e->block.steps[decision][state >> 8 & 0xFF];
-        const uint32_t qe = (uint32_t)(state >> 48), a = q.a - qe;
-        const uint32_t upper =
-            0 - (uint32_t)((a < qe) == ((decision ^ state) & 1)); /* the upper interval: all bits */
-
-        q.c += qe & upper;
-        q.a = qe ^ ((a ^ qe) & upper);
-        *context = q.a & 0x8000 ? state : after;
-        int32_t n = __builtin_clz(q.a) - 16;
-        q.a <<= n;
-        for (; __builtin_expect(n >= q.ct, 0); mtm_mq_byte_out(&q))
-            q.c <<= q.ct, n -= q.ct;
-        q.c <<= n, q.ct -= n;
-    }
+    for (uint32_t i = from, n = e->n_listed; i < n; i++)
+        encode_one(&e->block, &q, e->block.plain[i]);
     e->mq = q;
 }
 
-static void write_raw(fast_encoder *e, raw_bits *w)
+static __attribute__((noinline)) void encode_two(fast_encoder *e, fast_encoder *f)
 {
-    for (const uint8_t *at = e->block.plain; at < e->end; at++) {
-        w->byte |= (uint32_t)(*at >> 7) << --w->left;
+    const uint32_t both = e->n_listed < f->n_listed ? e->n_listed : f->n_listed;
+    mtm_mq_encoder q = e->mq, r = f->mq;
+
+    for (uint32_t i = 0; i < both; i++) {
+        encode_one(&e->block, &q, e->block.plain[i]);
+        encode_one(&f->block, &r, f->block.plain[i]);
+    }
+    e->mq = q, f->mq = r;
+    encode_from(e, both), encode_from(f, both);
+}
+
+static void write_raw(raw_bits *w, const uint8_t *listed, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        w->byte |= (uint32_t)(listed[i] >> 7) << --w->left;
         if (w->left)
             continue;
         *w->at++ = (uint8_t)w->byte;
@@ -225,69 +249,75 @@ static double pass_gain(const fast_block *s, int kind, uint8_t type, int32_t pla
     return ebcot_gain_total(&g, plane);
 }
 
-/* One pass, listed and coded; its gain if it is wanted. */
-static double code_pass(fast_encoder *e, const mtm_block_input *b, int kind, int32_t plane, raw_bits *raw)
+static void list_pass(fast_encoder *e)
 {
     fast_block *const s = &e->block;
-    uint64_t before[EBCOT_MAX_WORDS];
-    const size_t bytes = (size_t)(s->stripes * s->words) * sizeof *before;
+    const int kind = ebcot_pass_kind(e->pass);
+    uint8_t *end;
 
-    if (b->passes)
-        memcpy(before, s->significant, bytes);
-    s->plane = s->planes[plane];
-    e->end = kind == EBCOT_CLEANUP      ? list_cleanup(s)
-             : kind == EBCOT_REFINEMENT ? list_refinement(s)
-             : raw                      ? list_propagation_raw(s)
-                                        : list_propagation(s);
-    if (kind == EBCOT_CLEANUP && b->style & MTM_BLOCK_SEGSYM)
+    s->plane = s->planes[ebcot_pass_plane(e->n_planes, e->pass)];
+    if (e->input->passes)
+        memcpy(e->before, s->significant, (size_t)(s->stripes * s->words) * sizeof *e->before);
+    end = kind == EBCOT_CLEANUP      ? list_cleanup(s)
+          : kind == EBCOT_REFINEMENT ? list_refinement(s)
+          : e->raw                   ? list_propagation_raw(s)
+                                     : list_propagation(s);
+    if (kind == EBCOT_CLEANUP && e->input->style & MTM_BLOCK_SEGSYM)
         for (unsigned i = 0; i < 4; i++)
-            *e->end++ = (uint8_t)(EBCOT_UNIFORM | (0xA >> (3 - i) & 1) << 7);
-    if (raw)
-        write_raw(e, raw);
-    else
-        encode_list(e);
-    return b->passes ? pass_gain(s, kind, b->type, plane, before) : 0;
+            *end++ = (uint8_t)(EBCOT_UNIFORM | (0xA >> (3 - i) & 1) << 7);
+    e->n_listed = (uint32_t)(end - s->plain);
 }
 
 /* Closes a raw segment as D.6 says: 0, 1, 0 … to the end of the byte; a last 0xFF is left away. */
-static uint8_t *end_raw(fast_encoder *e, raw_bits *w)
+static uint8_t *end_raw(const fast_encoder *e, raw_bits *w)
 {
-    const int32_t n = w->left < w->room ? w->left : 0;
+    static const uint8_t fill[8] = {0, DECISION, 0, DECISION, 0, DECISION, 0, DECISION};
 
-    for (int32_t i = 0; i < n; i++)
-        e->block.plain[i] = (uint8_t)((i & 1) << 7);
-    e->end = e->block.plain + n;
-    write_raw(e, w);
+    if (w->left < w->room)
+        write_raw(w, fill, (uint32_t)w->left);
     return w->at - (w->at > e->codeword.first && w->at[-1] == 0xFF);
 }
 
-static void encode_passes(fast_encoder *e, const mtm_block_input *b, int32_t n_planes)
+/* The pass is coded. */
+static void end_pass(fast_encoder *e)
 {
+    const uint8_t style = e->input->style;
+    const int32_t plane = ebcot_pass_plane(e->n_planes, e->pass);
     ebcot_codeword *const w = &e->codeword;
-    raw_bits bits = {.left = 8, .room = 8};
-    bool open = false, raw = false;
 
-    ebcot_codeword_init(w);
-    for (int32_t pass = 0, n_passes = 3 * n_planes - 2; pass < n_passes; pass++) {
-        if (!open) {
-            ebcot_codeword_begin(w);
-            raw = ebcot_pass_raw(b->style, pass);
-            bits = (raw_bits){.at = w->first, .left = 8, .room = 8};
-            mtm_mq_encode_begin(&e->mq, w->first - 1);
+    ebcot_codeword_pass(w, e->raw ? NULL : &e->mq, e->bits.at + (e->bits.left < e->bits.room),
+                        e->input->passes
+                            ? pass_gain(&e->block, ebcot_pass_kind(e->pass), e->input->type, plane, e->before)
+                            : 0);
+    e->open = e->pass + 1 < 3 * e->n_planes - 2 && !mtm_ebcot_segment_ends(style, e->pass);
+    if (!e->open && e->raw)
+        ebcot_codeword_end(w, end_raw(e, &e->bits), false);
+    else if (!e->open && style & MTM_BLOCK_PREDICTABLE)
+        ebcot_codeword_end(w, mtm_mq_encode_end_predictable(&e->mq), false);
+    else if (!e->open)
+        ebcot_codeword_end(w, mtm_mq_encode_end(&e->mq), true);
+    if (style & MTM_BLOCK_RESET)
+        fast_contexts_reset(&e->block);
+    e->pass++;
+}
+
+/* Up to the next pass for the MQ coder, which is listed, or to the end (false). */
+static bool advance(fast_encoder *e)
+{
+    while (e->pass < 3 * e->n_planes - 2) {
+        if (!e->open) {
+            ebcot_codeword_begin(&e->codeword);
+            e->raw = ebcot_pass_raw(e->input->style, e->pass);
+            e->bits = (raw_bits){.at = e->codeword.first, .left = 8, .room = 8};
+            mtm_mq_encode_begin(&e->mq, e->codeword.first - 1);
         }
-        const double gain =
-            code_pass(e, b, ebcot_pass_kind(pass), ebcot_pass_plane(n_planes, pass), raw ? &bits : NULL);
-        ebcot_codeword_pass(w, raw ? NULL : &e->mq, bits.at + (bits.left < bits.room), gain);
-        open = pass + 1 < n_passes && !mtm_ebcot_segment_ends(b->style, pass);
-        if (!open && raw)
-            ebcot_codeword_end(w, end_raw(e, &bits), false);
-        else if (!open && b->style & MTM_BLOCK_PREDICTABLE)
-            ebcot_codeword_end(w, mtm_mq_encode_end_predictable(&e->mq), false);
-        else if (!open)
-            ebcot_codeword_end(w, mtm_mq_encode_end(&e->mq), true);
-        if (b->style & MTM_BLOCK_RESET)
-            fast_contexts_reset(&e->block);
+        list_pass(e);
+        if (!e->raw)
+            return true;
+        write_raw(&e->bits, e->block.plain, e->n_listed);
+        end_pass(e);
     }
+    return false;
 }
 
 /* Up to 16 coefficients of a row as quantiser indices of at most 31 bits, 0 after them. */
@@ -374,19 +404,54 @@ static uint64_t any_magnitude(const mtm_block_input *b)
     return any | any_32;
 }
 
+/* Whether there is something to code here. */
+static bool begin(fast_encoder *e, mtm_block_input *b)
+{
+    const int32_t n_planes = ebcot_result_begin(b, any_magnitude(b));
+
+    e->input = b, e->n_planes = 0, e->pass = 0, e->open = false;
+    if (n_planes > NARROW_PLANES)
+        mtm_ebcot_encode_c(b, 1, e);
+    if (n_planes == 0 || n_planes > NARROW_PLANES)
+        return false;
+    e->n_planes = n_planes;
+    load(&e->block, b, n_planes);
+    ebcot_codeword_init(&e->codeword);
+    return true;
+}
+
+/* Blocks in pairs, at the same bit-plane where they can be: passes of like lengths. */
+static void encode_pair(mtm_block_input *b, int32_t n, fast_encoder *e)
+{
+    bool begun[PAIR_OF_ENCODERS] = {false, false}, wait[PAIR_OF_ENCODERS] = {false, false};
+
+    for (int32_t i = 0; i < n; i++)
+        begun[i] = begin(e + i, b + i);
+    for (;;) {
+        for (int32_t i = 0; i < n; i++)
+            wait[i] = wait[i] || (begun[i] && advance(e + i));
+        if (!wait[0] && !wait[1])
+            break;
+        const int32_t behind = wait[0] && wait[1]
+                                   ? (e[0].n_planes * 3 - e[0].pass) - (e[1].n_planes * 3 - e[1].pass)
+                                   : (wait[0] ? 1 : -1);
+
+        if (behind == 0)
+            encode_two(e, e + 1);
+        else
+            encode_from(behind > 0 ? e : e + 1, 0);
+        if (behind >= 0)
+            end_pass(e), wait[0] = false;
+        if (behind <= 0)
+            end_pass(e + 1), wait[1] = false;
+    }
+    for (int32_t i = 0; i < n; i++)
+        if (begun[i])
+            ebcot_result_end(b + i, &e[i].codeword);
+}
+
 void mtm_ebcot_encode_avx2(mtm_block_input *blocks, int32_t n, void *scratch)
 {
-    fast_encoder *const e = scratch;
-
-    for (mtm_block_input *b = blocks; b < blocks + n; b++) {
-        const int32_t n_planes = ebcot_result_begin(b, any_magnitude(b));
-
-        if (n_planes > NARROW_PLANES) {
-            mtm_ebcot_encode_c(b, 1, scratch);
-        } else if (n_planes > 0) {
-            load(&e->block, b, n_planes);
-            encode_passes(e, b, n_planes);
-            ebcot_result_end(b, &e->codeword);
-        }
-    }
+    for (int32_t i = 0; i < n; i += PAIR_OF_ENCODERS)
+        encode_pair(blocks + i, n - i < PAIR_OF_ENCODERS ? n - i : PAIR_OF_ENCODERS, scratch);
 }
