@@ -499,7 +499,7 @@ static void test_archived_form(void **state)
     fixture *const f = *state;
     picture p = smooth_picture(1, 300, 290);
     mtm_error err;
-    const uint8_t *at, *tlm, *cod;
+    const uint8_t *at, *tlm, *cod, *cap;
 
     assert_ok(mtm_encode_planes(f->ctx, p.planes, 1, NULL, &f->out, &err));
     at = f->out.data + 2;
@@ -512,6 +512,10 @@ static void test_archived_form(void **state)
     assert_int_equal(cod[10] << 8 | cod[11], 4 << 8 | 4); /* 64 × 64 */
     assert_int_equal(cod[13], 1);                         /* 5/3 */
     assert_int_equal(be(tlm + 2, 2), 4 + 6 * (cod[9] + 1));
+    cap = marker_find(at, f->out.data + f->out.size_bytes, 0xFF50);
+    assert_non_null(cap);
+    assert_int_equal(be(cap + 4, 4), 0x00020000); /* Part 15 */
+    assert_int_equal(be(cap + 8, 2), 2);          /* HT only, one set, 5/3, magnitudes of at most 10 bits */
     at = marker_find(at, f->out.data + f->out.size_bytes, 0xFF90);
     for (int32_t r = 0; r <= cod[9]; r++) {
         const uint32_t bytes = be(at + 6, 4);

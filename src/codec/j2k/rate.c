@@ -26,6 +26,7 @@ typedef struct curves {
     curve *all;
     int64_t n;
     int32_t layers;
+    float *lower; /* thresholds of all layers but the last */
 } curves;
 
 /* ---- hulls -------------------------------------------------------------------------------------------- */
@@ -172,23 +173,30 @@ static float threshold_for_body(const curves *c, double most)
 }
 
 /* All layers but the last get shares of `bytes` that double from layer to layer, over at most ten doublings. */
-static void lower_layers(const curves *c, double bytes, float least)
+static mtm_status lower_thresholds(curves *c, double bytes, j2k_arena *arena, mtm_error *err)
 {
     const double octave = c->layers - 1 > MOST_OCTAVES ? (double)MOST_OCTAVES / (c->layers - 1) : 1;
 
-    for (int32_t layer = 0; layer < c->layers - 1; layer++) {
-        const float threshold = threshold_for_body(c, bytes * exp2(-octave * (c->layers - 1 - layer)));
+    c->lower = j2k_arena_take(arena, (size_t)c->layers * sizeof *c->lower);
+    if (!c->lower)
+        return MTM_NOMEM(err);
+    for (int32_t layer = 0; layer < c->layers - 1; layer++)
+        c->lower[layer] = threshold_for_body(c, bytes * exp2(-octave * (c->layers - 1 - layer)));
+    return MTM_OK;
+}
 
-        layer_set(c, layer, threshold > least ? threshold : least);
-    }
+static void layers_set(const curves *c, float last)
+{
+    for (int32_t layer = 0; layer < c->layers - 1; layer++)
+        layer_set(c, layer, fmaxf(c->lower[layer], last));
+    layer_set(c, c->layers - 1, last);
 }
 
 /* The tile's bytes, headers and all, with its last layer at this threshold. */
 static mtm_status tile_bytes(uint64_t *bytes, j2k_encoder *e, j2k_encode_tile *t, const curves *c,
-                             double budget, float threshold, mtm_error *err)
+                             float threshold, mtm_error *err)
 {
-    layer_set(c, c->layers - 1, threshold);
-    lower_layers(c, budget, threshold);
+    layers_set(c, threshold);
     MTM_TRY(j2k_packets_make(e, t, err));
     *bytes = j2k_tile_parts_bytes(e, t);
     return MTM_OK;
@@ -196,6 +204,7 @@ static mtm_status tile_bytes(uint64_t *bytes, j2k_encoder *e, j2k_encode_tile *t
 
 mtm_status j2k_rate_allocate(j2k_encoder *e, j2k_encode_tile *t, uint64_t budget_bytes, mtm_error *err)
 {
+    const double most = budget_bytes ? (double)budget_bytes : INFINITY;
     uint32_t lo = 0, hi = INFINITE;
     uint64_t bytes;
     curves c;
@@ -203,14 +212,14 @@ mtm_status j2k_rate_allocate(j2k_encoder *e, j2k_encode_tile *t, uint64_t budget
     if (budget_bytes == 0 && e->plan->params.layers == 1)
         return MTM_OK;
     MTM_TRY(curves_make(&c, e, t, err));
-    layer_set(&c, c.layers - 1, 0);
-    lower_layers(&c, body_bytes(&c, 0), 0);
+    MTM_TRY(lower_thresholds(&c, fmin(body_bytes(&c, 0), most), e->arena, err));
+    layers_set(&c, 0);
     if (budget_bytes == 0)
         return MTM_OK;
-    MTM_TRY(tile_bytes(&bytes, e, t, &c, (double)budget_bytes, 0, err));
+    MTM_TRY(tile_bytes(&bytes, e, t, &c, 0, err));
     if (bytes <= budget_bytes)
         return MTM_OK;
-    MTM_TRY(tile_bytes(&bytes, e, t, &c, (double)budget_bytes, float_of(INFINITE), err));
+    MTM_TRY(tile_bytes(&bytes, e, t, &c, float_of(INFINITE), err));
     if (bytes > budget_bytes)
         return mtm_fail(err, MTM_E_INVAL, -1,
                         "%g bits per pixel leave %" PRIu64 " bytes for tile %" PRId64
@@ -220,11 +229,11 @@ mtm_status j2k_rate_allocate(j2k_encoder *e, j2k_encode_tile *t, uint64_t budget
         const uint32_t middle = lo + (hi - lo) / 2;
         uint64_t tried;
 
-        MTM_TRY(tile_bytes(&tried, e, t, &c, (double)budget_bytes, float_of(middle), err));
+        MTM_TRY(tile_bytes(&tried, e, t, &c, float_of(middle), err));
         if (tried <= budget_bytes)
             hi = middle, bytes = tried;
         else
             lo = middle;
     }
-    return tile_bytes(&bytes, e, t, &c, (double)budget_bytes, float_of(hi), err);
+    return tile_bytes(&bytes, e, t, &c, float_of(hi), err);
 }
