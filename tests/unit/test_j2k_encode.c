@@ -515,7 +515,7 @@ static void test_archived_form(void **state)
     cap = marker_find(at, f->out.data + f->out.size_bytes, 0xFF50);
     assert_non_null(cap);
     assert_int_equal(be(cap + 4, 4), 0x00020000); /* Part 15 */
-    assert_int_equal(be(cap + 8, 2), 2);          /* HT only, one set, 5/3, magnitudes of at most 10 bits */
+    assert_int_equal(be(cap + 8, 2), 3);          /* HT only, one set, 5/3, magnitudes of at most 11 bits */
     at = marker_find(at, f->out.data + f->out.size_bytes, 0xFF90);
     for (int32_t r = 0; r <= cod[9]; r++) {
         const uint32_t bytes = be(at + 6, 4);
