@@ -141,12 +141,11 @@ def lines(values, width, per_line):
 
 def text():
     out = [HEAD]
-    out.append("const uint32_t mtm_ht_vlc_decode[2][16][128] = {{{\n")
+    out.append("const struct mtm_ht_decode_tables mtm_ht_decode_tables = {{{{\n")
     tables = ["}, {\n".join("".join(lines(context, 8, 8)) for context in t) for t in vlc_decode()]
-    out.append("}}, {{\n".join(tables) + "}}};\n\n")
-    out.append("const uint32_t mtm_ht_u_decode[6][256] = {{\n")
+    out.append("}}, {{\n".join(tables) + "}}}, {{\n")
     modes = ["".join(lines([u_entry(bits, mode) for bits in range(256)], 8, 8)) for mode in range(6)]
-    out.append("}, {\n".join(modes) + "}};\n\n")
+    out.append("}, {\n".join(modes) + "}}};\n\n")
     out.append("const uint16_t mtm_ht_vlc_encode[2][2050] = {{\n")
     out.append("}, {\n".join("".join(lines(t, 4, 12)) for t in vlc_encode()) + "}};\n\n")
     out.append("const uint32_t mtm_ht_u_encode[2][1024] = {{\n")

@@ -174,7 +174,7 @@ static uint32_t take_quad(block_state *s, int32_t q, bool first_row)
 
     if (context != 0 || mel_symbol(&s->mel)) {
         backward_fill(&s->vlc, 7);
-        entry = mtm_ht_vlc_decode[!first_row][8 | context][s->vlc.bits & 0x7F];
+        entry = mtm_ht_decode_tables.vlc[!first_row][8 | context][s->vlc.bits & 0x7F];
         backward_take(&s->vlc, entry & MTM_HT_VLC_LENGTH);
     }
     s->rho[1][q] = entry >> MTM_HT_VLC_INFO_SHIFT & MTM_HT_INFO_RHO;

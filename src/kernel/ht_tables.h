@@ -23,8 +23,6 @@ enum {
     MTM_HT_INFO_E_1_SHIFT = 8,    /* and whose does */
     MTM_HT_INFO_SEVERAL = 1 << 12 /* more than one sample is significant */
 };
-extern const uint32_t mtm_ht_vlc_decode[2][16][128];
-
 /* u of a pair of quads: [mode][next 8 bits]. Fields of an entry: */
 enum {
     MTM_HT_U_LENGTH = 0x3F,   /* bits of both codes */
@@ -34,7 +32,12 @@ enum {
 };
 /* Modes: bit 0 the first quad has a u, bit 1 the second; where both have one in the first quad row, */
 enum { MTM_HT_U_FIRST_ROW = 4 /* plus the MEL symbol */ };
-extern const uint32_t mtm_ht_u_decode[6][256];
+
+/* What the decoders look up; one object, so that one register finds it. */
+extern const struct mtm_ht_decode_tables {
+    uint32_t vlc[2][16][128];
+    uint32_t u[6][256];
+} mtm_ht_decode_tables;
 
 /* The codeword for a quad: [0: first quad row, 1: the others][c_q << 8 | rho << 4 | eps], eps: which coefficients have
  * the greatest exponent, 0 when the prediction was not exceeded. Entry: codeword << 8 | its bits << 4 | e_k, the one that

@@ -14,6 +14,7 @@
 #include "kernel/ht_decode.h"
 
 enum {
+    HT_SEGMENT = 32,     /* quads */
     HT_LANES = 4,        /* blocks in lockstep */
     HT_MAX_QUADS = 1300, /* of a block: 1 + w/2 by 1 + h/2, w·h ≤ 4096 */
     HT_MAX_PAIRS = 1024, /* of a block */
@@ -43,7 +44,7 @@ typedef struct ht_lane {
     uint32_t pcup;                                     /* bytes of MagSgn */
     uint8_t vlc[HT_VLC_BYTES], mel[HT_MEL_BYTES];      /* mel: symbols, one bit each */
     uint32_t quads[16 + HT_ENTRIES], us[HT_MAX_PAIRS]; /* results: [row][quad], from [16]; [row][pair] */
-    uint32_t above[MTM_BLOCK_MAX_SIDE / 2 + 16]; /* what the row above says of the contexts in this one */
+    uint32_t above[HT_SEGMENT]; /* what the row above says of the contexts of some quads */
 } ht_lane;
 
 typedef struct ht_work {
@@ -258,7 +259,6 @@ static inline uint64_t ht_peek(const uint8_t *flat, uint64_t at)
 static inline bool ht_lane_open(ht_lane *l, mtm_block *b)
 {
     const uint32_t lcup = b->segments[0].size_bytes;
-    const int32_t wide = (b->width + 1) / 2;
     const uint8_t *const d = b->data;
 
     l->block = b;
@@ -276,7 +276,7 @@ static inline bool ht_lane_open(ht_lane *l, mtm_block *b)
     memset(l->mel, 0, sizeof l->mel);
     l->mel_reader = (ht_mel){.at = d + l->pcup, .end = d + lcup};
     l->vlc_at = l->mel_at = 0;
-    memset(l->above, 0, sizeof *l->above * (size_t)(wide + 2));
+    memset(l->above, 0, sizeof l->above);
     l->quads[15] = 0;
     return true;
 }
@@ -320,6 +320,7 @@ enum { HT_MEL_NEXT = 8 << MTM_HT_VLC_CONTEXT_SHIFT };
 /* Where a pair of quads is in the lanes: one register for each array of all of them. */
 typedef struct ht_cursor {
     uint8_t *base, *quads, *us, *above; /* of the first lane */
+    const uint8_t *tables;
 } ht_cursor;
 
 static inline uint32_t ht_load(const uint8_t *p)
@@ -338,18 +339,17 @@ static inline __attribute__((always_inline)) uint32_t ht_quad(uint64_t *mel, uin
     const uint32_t entry = ht_load(table + 4 * (*w & 0x7F) + context);
 
     *w >>= entry & MTM_HT_VLC_LENGTH;
-    *mel >>= entry >> MTM_HT_VLC_MEL_SHIFT & 0x3F;
+    *mel >>= (entry >> MTM_HT_VLC_MEL_SHIFT | entry << (32 - MTM_HT_VLC_MEL_SHIFT)) & 0x3F; /* rorx */
     return entry;
 }
 
 /* A pair of quads, or the last single one. */
-static inline __attribute__((always_inline)) void ht_pair(uint64_t *at, uint64_t *mel, uint32_t *left,
-                                                          const ht_cursor *c, size_t lane, bool first_row,
-                                                          bool single)
+static inline __attribute__((always_inline)) void ht_pair(uint64_t *at, uint64_t *mel, const ht_cursor *c,
+                                                          size_t lane, bool first_row, bool single)
 {
-    const uint8_t *const table = (const uint8_t *)mtm_ht_vlc_decode[!first_row];
+    const uint8_t *const table = c->tables + (first_row ? 0 : sizeof mtm_ht_decode_tables.vlc[0]);
     uint64_t w = ht_peek(c->base + lane + offsetof(ht_lane, vlc), *at);
-    const uint32_t first = ht_quad(mel, &w, *left, c->above + lane, table);
+    const uint32_t first = ht_quad(mel, &w, ht_load(c->quads + lane - 4), c->above + lane, table);
     const uint32_t second = single ? 0 : ht_quad(mel, &w, first, c->above + lane + 4, table);
     uint32_t mode = (first + 2 * second) & 3 * MTM_HT_VLC_U_OFF;
 
@@ -360,23 +360,31 @@ static inline __attribute__((always_inline)) void ht_pair(uint64_t *at, uint64_t
         mode = MTM_HT_VLC_U_OFF * (MTM_HT_U_FIRST_ROW + (*mel / HT_MEL_NEXT & 1));
         *mel >>= 1;
     }
-    uint32_t u = ht_load((const uint8_t *)mtm_ht_u_decode + 1024 / MTM_HT_VLC_U_OFF * mode + 4 * (w & 0xFF));
+    uint32_t u = ht_load(c->tables + 1024 / MTM_HT_VLC_U_OFF * (size_t)mode + 4 * (w & 0xFF) +
+                         offsetof(struct mtm_ht_decode_tables, u));
 
     if (__builtin_expect((u & MTM_HT_U_MORE) != 0, 0))
         u = ht_u_long(w, mode / MTM_HT_VLC_U_OFF);
     memcpy(c->us + lane, &u, 4);
-    *left = second;
     *at += (first + second + u) & 0x3F;
 }
 
-/* Quads [q0, q1) of row y of n blocks, at most 32: that takes 48 MEL symbols or fewer. */
-static inline __attribute__((always_inline)) void ht_step1_quads(ht_lane *lanes, uint32_t *left, const int n,
-                                                                 int32_t q0, int32_t q1, int32_t y,
-                                                                 const bool first_row)
+/* What the row above says of the contexts of HT_SEGMENT quads, T.814 equation 2; e: the entry above the first of them. */
+static inline void ht_contexts(uint32_t *above, const uint32_t *e)
+{
+    for (int32_t q = 0; q < HT_SEGMENT; q++)
+        above[q] = (e[q] >> 11 & 0xA00) | (e[q - 1] >> 13 & 0x200) | (e[q + 1] >> 9 & 0x800);
+}
+
+/* Quads [q0, q1) of row y of n blocks, at most HT_SEGMENT: they take no more than 48 MEL symbols. What the row above says of
+ * the contexts is worked out just before, when its entries have left the store queue. */
+static inline __attribute__((always_inline)) void ht_step1_quads(ht_lane *lanes, const int n, int32_t q0,
+                                                                 int32_t q1, int32_t y, const bool first_row)
 {
     const int32_t wide = (lanes[0].block->width + 1) / 2, pairs = (wide + 1) / 2;
     ht_cursor c = {(uint8_t *)lanes, (uint8_t *)(lanes[0].quads + 16 + y * (wide + 1) + q0),
-                   (uint8_t *)(lanes[0].us + y * pairs + q0 / 2), (uint8_t *)(lanes[0].above + q0)};
+                   (uint8_t *)(lanes[0].us + y * pairs + q0 / 2), (uint8_t *)lanes[0].above,
+                   (const uint8_t *)&mtm_ht_decode_tables};
     uint64_t mel[HT_LANES]; /* bit 63 counts the symbols */
     uint64_t at[HT_LANES];
     int32_t q = q0;
@@ -384,32 +392,26 @@ static inline __attribute__((always_inline)) void ht_step1_quads(ht_lane *lanes,
     for (int k = 0; k < n; k++) {
         ht_lane *const l = &lanes[k];
 
-        ht_mel_make(l->mel, &l->mel_reader, l->mel_at + (first_row ? 48 : 32));
+        ht_mel_make(l->mel, &l->mel_reader, l->mel_at + 48);
         mel[k] = ht_peek(l->mel, (uint64_t)l->mel_at) * HT_MEL_NEXT | (uint64_t)1 << 63;
         at[k] = (uint64_t)l->vlc_at;
     }
+    for (int k = 0; k < n && !first_row; k++)
+        ht_contexts(lanes[k].above, lanes[k].quads + 16 + (y - 1) * (wide + 1) + q0);
     for (; q + 1 < q1; q += 2) {
-        __asm__("" : "+r"(c.base), "+r"(c.quads), "+r"(c.us), "+r"(c.above)); /* keeps one of each */
+        __asm__(""
+                : "+r"(c.base), "+r"(c.quads), "+r"(c.us), "+r"(c.above),
+                  "+r"(c.tables)); /* keeps one of each */
 #pragma GCC unroll 4
         for (int k = 0; k < n; k++)
-            ht_pair(&at[k], &mel[k], &left[k], &c, (size_t)k * sizeof *lanes, first_row, false);
+            ht_pair(&at[k], &mel[k], &c, (size_t)k * sizeof *lanes, first_row, false);
         c.quads += 8, c.above += 8, c.us += 4;
     }
     for (int k = 0; k < n; k++) {
         if (q < q1)
-            ht_pair(&at[k], &mel[k], &left[k], &c, (size_t)k * sizeof *lanes, first_row, true);
+            ht_pair(&at[k], &mel[k], &c, (size_t)k * sizeof *lanes, first_row, true);
         lanes[k].vlc_at = (int64_t)at[k], lanes[k].mel_at += __builtin_clzll(mel[k]);
     }
-}
-
-/* What a row of quads says of the contexts below, T.814 equation 2. */
-static inline void ht_contexts_below(ht_lane *l, int32_t y, int32_t wide)
-{
-    uint32_t *const e = l->quads + 16 + y * (wide + 1);
-
-    e[wide] = 0;
-    for (int32_t q = 0; q < wide; q++)
-        l->above[q] = (e[q] >> 11 & 0xA00) | (e[q - 1] >> 13 & 0x200) | (e[q + 1] >> 9 & 0x800);
 }
 
 /* Step 1 of n blocks of one size. */
@@ -419,18 +421,16 @@ static inline __attribute__((always_inline)) void ht_step1(ht_lane *lanes, const
     const int32_t wide = (b->width + 1) / 2, high = (b->height + 1) / 2;
 
     for (int32_t y = 0; y < high; y++) {
-        uint32_t left[HT_LANES] = {0};
-
-        for (int32_t q = 0; q < wide; q += 32) {
-            const int32_t end = q + 32 < wide ? q + 32 : wide;
+        for (int32_t q = 0; q < wide; q += HT_SEGMENT) {
+            const int32_t end = q + HT_SEGMENT < wide ? q + HT_SEGMENT : wide;
 
             if (y == 0)
-                ht_step1_quads(lanes, left, n, q, end, y, true);
+                ht_step1_quads(lanes, n, q, end, y, true);
             else
-                ht_step1_quads(lanes, left, n, q, end, y, false);
+                ht_step1_quads(lanes, n, q, end, y, false);
         }
         for (int k = 0; k < n; k++)
-            ht_contexts_below(&lanes[k], y, wide);
+            lanes[k].quads[16 + y * (wide + 1) + wide] = 0;
     }
 }
 
@@ -468,14 +468,12 @@ static inline int ht_gather(mtm_block *blocks, uint64_t *todo, mtm_block *found[
 
 static void ht_lockstep(ht_lane *lanes, int n)
 {
-    int done = 0;
-
-    for (; n - done >= 4; done += 4)
-        ht_step1(lanes + done, 4);
-    if (n - done >= 2)
-        ht_step1(lanes + done, 2), done += 2;
-    if (n - done == 1)
-        ht_step1(lanes + done, 1);
+    switch (n) {
+    case 1: ht_step1(lanes, 1); break;
+    case 2: ht_step1(lanes, 2); break;
+    case 3: ht_step1(lanes, 3); break;
+    default: ht_step1(lanes, HT_LANES);
+    }
 }
 
 /* Decodes blocks that are alike. finish: step 2 of n lanes; not done: for the reference. */
