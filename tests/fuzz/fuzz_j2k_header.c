@@ -52,8 +52,11 @@ static void tile_read(const j2k_stream *s, int64_t index, const j2k_want *want, 
 static void file_read(const uint8_t *data, size_t n, bool partial, bool whole)
 {
     const j2k_input in = {.data = data, .size_bytes = n, .partial = partial};
-    const mtm_decode_params p = {
-        .struct_size = sizeof p, .reduce = !whole, .has_region = !whole, .region = {1, 4, 0, 3}};
+    const mtm_decode_params p = {.struct_size = sizeof p,
+                                 .reduce = !whole,
+                                 .has_region = !whole,
+                                 .region = {1, 4, 0, 3},
+                                 .limits = &limits};
     const j2k_channel *channels;
     j2k_arena arena = {0};
     int32_t n_channels;

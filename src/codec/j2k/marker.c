@@ -8,6 +8,8 @@
 #include "base/size.h"
 #include "markers.h"
 
+enum { FREE_TILE_COMPONENTS = 1 << 22 };
+
 static const j2k_marker_rule rules[] = {
     {J2K_SOC, "SOC", J2K_IN_MAIN, 0},
     {J2K_CAP, "CAP", J2K_IN_MAIN, J2K_KEYED},
@@ -539,6 +541,18 @@ mtm_status j2k_header_scan(j2k_header *h, const j2k_input *in, const j2k_boxes *
     return main_header_walk(h, in, b, NULL, err);
 }
 
+/* Every component of every tile has packets, each of a byte at least; a few million are free, so that what is cut can be read. */
+static mtm_status tiles_priced(const j2k_header *h, mtm_error *err)
+{
+    const uint64_t n = (uint64_t)(h->size.tiles_x * h->size.tiles_y) * (uint64_t)h->size.n_components;
+
+    if (n > FREE_TILE_COMPONENTS && n - FREE_TILE_COMPONENTS > h->end - h->offset)
+        return mtm_fail(err, MTM_E_LIMIT, (int64_t)h->offset + 2,
+                        "%" PRIu64 " components of tiles are more than %" PRIu64 " bytes can fill", n,
+                        h->end - h->offset);
+    return MTM_OK;
+}
+
 /* What the box and the codestream both say; the codestream holds. */
 static void compare_with_boxes(const j2k_header *h, const j2k_boxes *b, j2k_notes *notes)
 {
@@ -575,6 +589,7 @@ mtm_status j2k_header_read(j2k_header *h, const j2k_input *in, const j2k_boxes *
         return mtm_fail(err, MTM_E_LIMIT, (int64_t)h->sot,
                         "the main header has %" PRIu64 " bytes, more than %" PRIu64, h->sot - h->offset,
                         limits.max_header_bytes);
+    MTM_TRY(tiles_priced(h, err));
     h->params = params;
     MTM_TRY(j2k_params_check(&h->params, &h->size, h->offset, notes, err));
     for (int32_t c = 0; c < h->size.n_components; c++)

@@ -33,7 +33,7 @@ enum { /* T.800 table A.2, T.801 table A.2, T.814 table A.1 */
 
 enum {
     J2K_SOT_BYTES = 12,
-    J2K_MAX_ORDERS = 1024, /* progressions of one tile; more than any use, and a bound on work without data */
+    J2K_MAX_ORDERS = 128, /* progressions of one tile; more than any use, and a bound on work without data */
     J2K_MAX_ROI_SHIFT = 74 /* so that Mb + s stays in one byte: twice the largest Mb */
 };
 

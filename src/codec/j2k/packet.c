@@ -55,7 +55,7 @@ typedef struct packet_reader {
     j2k_precinct once; /* state of the precinct, when it has one layer only */
     void *memory;      /* of it */
     size_t memory_bytes;
-    uint64_t states; /* code-blocks that have one */
+    uint64_t states; /* code-blocks that were given one */
     const char *wrong;
     uint64_t wrong_at;
     j2k_range_sink *plan; /* only collect ranges; NULL: read */
@@ -205,7 +205,7 @@ static j2k_precinct *precinct_of(packet_reader *r, const j2k_resolution *res, co
     if (!once && res->precincts[id->precinct])
         return res->precincts[id->precinct];
     j2k_precinct_shape(s, res, id->precinct);
-    r->states = (once ? 0 : r->states) + (uint64_t)s->n_blocks;
+    r->states += (uint64_t)s->n_blocks;
     if (r->states > FREE_STATES + STATES_PER_BYTE * bytes) {
         mtm_fail(r->err, MTM_E_LIMIT, (int64_t)r->at,
                  "tile %" PRId64 " has more code-blocks than %" PRIu64 " bytes can fill", r->tile->index,
@@ -330,17 +330,17 @@ static outcome packet_read(packet_reader *r, const j2k_packet_id *id, bool wante
     end = r->packed ? r->packed_end : data + r->there;
     if (from >= end)
         return r->packed ? damaged(r, r->at, "the packed packet headers ended before it") : PACKET_MISSING;
-    if (!(state = precinct_of(r, res, id)))
-        return PACKET_FATAL;
-    if (state->broken)
+    state = r->tile->params->layers == 1 ? NULL : res->precincts[id->precinct];
+    if (state && state->broken)
         return PACKET_MISSING;
+    if (!state && *from & 0x80 && !(state = precinct_of(r, res, id))) /* not empty: B.10.3 */
+        return PACKET_FATAL;
     wrong = j2k_packet_header_read(&r->header, tc, res, state, id->layer, wanted, from, end, &overrun);
     if (r->header.out_of_memory) {
         (void)MTM_NOMEM(r->err);
         return PACKET_FATAL;
     }
     if (wrong) {
-        state->broken = true;
         return overrun && !r->packed && r->there < r->end ? PACKET_MISSING : damaged(r, r->at, wrong);
     }
     if (r->packed)

@@ -72,7 +72,7 @@ typedef struct j2k_packet_header {
 } j2k_packet_header;
 
 /* Reads the header in [p, end) of the packet of `layer` and precinct s (T.800 B.10). keep: contributions name the
- * code-blocks of the window. NULL: read; else what is wrong, and *overrun: the bytes ended. */
+ * code-blocks of the window. s may be NULL where the first bit says that the packet is empty. NULL: read; else what is wrong, and *overrun: the bytes ended. */
 const char *j2k_packet_header_read(j2k_packet_header *h, const j2k_tile_component *tc,
                                    const j2k_resolution *res, j2k_precinct *s, int32_t layer, bool keep,
                                    const uint8_t *p, const uint8_t *end, bool *overrun);

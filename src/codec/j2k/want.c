@@ -60,6 +60,26 @@ static mtm_status grid_find(const j2k_want *w, const j2k_size *s, int64_t *dx, i
     return MTM_OK;
 }
 
+/* A byte for each sample is the least that decoding gives. */
+static mtm_status area_priced(const j2k_want *w, const j2k_header *h, const mtm_limits *lim, mtm_error *err)
+{
+    const mtm_limits limits = lim ? *lim : mtm_limits_default();
+    uint64_t samples = 0, area;
+
+    for (int32_t c = 0; c < h->size.n_components; c++) {
+        const j2k_rect r = j2k_component_rect(&h->size, c, w->reduce, w->region);
+
+        if (w->components && !w->components[c])
+            continue;
+        if (!mtm_mul_u64((uint64_t)(r.x1 - r.x0), (uint64_t)(r.y1 - r.y0), &area) ||
+            !mtm_add_u64(samples, area, &samples) || samples > limits.max_bytes)
+            return mtm_fail(err, MTM_E_LIMIT, -1,
+                            "%" PRId64 " × %" PRId64 " pixels are more than the limit of %" PRIu64 " bytes",
+                            r.y1 - r.y0, r.x1 - r.x0, limits.max_bytes);
+    }
+    return MTM_OK;
+}
+
 mtm_status j2k_want_make(j2k_want *w, const j2k_header *h, const j2k_channel *channels, int32_t n_channels,
                          const mtm_decode_params *p, bool per_grid, j2k_arena *arena, mtm_error *err)
 {
@@ -75,7 +95,7 @@ mtm_status j2k_want_make(j2k_want *w, const j2k_header *h, const j2k_channel *ch
     MTM_TRY(components_make(w, h, channels, n_channels, p, arena, err));
     MTM_TRY(reduce_check(w, h, err));
     if (!p->has_region)
-        return MTM_OK;
+        return area_priced(w, h, p->limits, err);
     if (!per_grid)
         MTM_TRY(grid_find(w, &h->size, &dx, &dy, err));
     dx <<= p->reduce, dy <<= p->reduce;
@@ -92,5 +112,5 @@ mtm_status j2k_want_make(j2k_want *w, const j2k_header *h, const j2k_channel *ch
         w->region =
             (j2k_rect){g[2] ? (x + g[2]) * dx : image.x0, g[0] ? (y + g[0]) * dy : image.y0,
                        mtm_min_i64((x + g[3]) * dx, image.x1), mtm_min_i64((y + g[1]) * dy, image.y1)};
-    return MTM_OK;
+    return area_priced(w, h, p->limits, err);
 }
