@@ -15,8 +15,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# The operators' tests run once more under MTM_CPU=0, where the plain C of every kernel meets the same oracles.
-PLAIN_C = [f"tests/py/test_{part}.py" for part in ("resize", "blur", "spatial", "intensity")]
+# The operators' and the codec's tests run once more under MTM_CPU=0, where the plain C of every kernel meets the same oracles.
+PLAIN_C = [
+    f"tests/py/test_{part}.py" for part in ("resize", "blur", "spatial", "intensity", "codec_conformance")
+]
 SANITIZERS = {
     # Without stack-use-after-return: gcc 12 aligns its frames to 32 bytes, not to a 512-bit vector's 64 (GCC PR 110027).
     "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1:detect_stack_use_after_return=0",

@@ -34,7 +34,7 @@ class Level(tuple):
 
 def open(uri: Path, index: _core.Index | Path | None = None, max_bytes: int | None = None) -> Image:
     """Opens an image: NIfTI-1 and -2 (.nii, .nii.gz, .hdr/.img), Analyze 7.5, .npy, NRRD, MetaImage, JPEG 2000 and HTJ2K
-    (.j2c, .j2k, .jp2, .jph: levels are its resolutions), PGM, PPM. Only the header is read.
+    (.j2c, .j2k, .jp2, .jph: levels are its resolutions), PGM, PPM, PNG. Only the header is read.
 
     uri: a path. index: an mt.Index or a path to one; remembers gzip access points and statistics, so that a later read of a
     box starts near it. max_bytes: largest decoded image or box that is accepted; default 64 GiB.

@@ -15,7 +15,7 @@ typedef struct j2k_image {
     mtm_codec_ctx *ctx;
     pthread_mutex_t lock; /* guards kept_whole while it is filled */
     uint8_t *kept_whole;  /* the file; NULL: not read yet, or too large. Constant once set */
-    bool to_rgb;          /* channels of different sizes: only as RGB do they make one array */
+    bool to_rgb;          /* sYCC, whose channels may differ in size: as RGB they make one array */
 } j2k_image;
 
 static mtm_status j2k_read(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt,
@@ -167,29 +167,47 @@ static mtm_status convert(const j2k_image *j, mtm_array *dst, const mtm_array *s
     return MTM_OK;
 }
 
-/* Straight into dst where the codec writes its type; else by way of the stored type. */
+/* Into new memory of the stored type, then converted. */
+static mtm_status read_by_way(j2k_image *j, int level, const mtm_box *box, mtm_read_options *opt,
+                              mtm_array *dst, mtm_image_stats *stats, mtm_error *err)
+{
+    MTM_AUTO_MEM int32_t *channels = NULL;
+    mtm_box decoded = *box, kept = {.ndim = box->ndim};
+    mtm_array stored = {0}, part;
+    mtm_decode_params p;
+    mtm_status s;
+
+    memcpy(kept.size, box->size, sizeof kept.size);
+    if (j->to_rgb && box->ndim == 3) /* the conversion needs all channels */
+        kept.start[2] = box->start[2], decoded.start[2] = 0, decoded.size[2] = j->base.info.shape[2];
+    MTM_TRY(params_of(j, level, &decoded, opt, &p, &channels, err));
+    MTM_TRY(mtm_array_new(&stored, j->base.info.stored_dtype, box->ndim, decoded.size, opt->recycler, err));
+    s = decode(j, &p, &stored, err);
+    if (s == MTM_OK)
+        s = mtm_array_crop(&part, &stored, &kept, err);
+    if (s == MTM_OK)
+        s = convert(j, dst, &part, opt, stats, err);
+    mtm_array_drop(&stored);
+    return s;
+}
+
+/* Straight into dst where the codec writes its type and channels. */
 static mtm_status j2k_read(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt,
                            mtm_array *dst, mtm_image_stats *stats, mtm_error *err)
 {
     j2k_image *const j = (j2k_image *)im;
+    const bool all = box->ndim < 3 || box->size[2] == im->info.shape[2];
     MTM_AUTO_MEM int32_t *channels = NULL;
-    mtm_array stored = {0};
     mtm_decode_params p;
-    mtm_status s;
 
     if (stats)
         *stats = (mtm_image_stats){0};
     if (mtm_array_count(dst) == 0)
         return MTM_OK;
+    if (stats || dst->dtype != im->info.stored_dtype || (j->to_rgb && !all))
+        return read_by_way(j, level, box, opt, dst, stats, err);
     MTM_TRY(params_of(j, level, box, opt, &p, &channels, err));
-    if (!stats && dst->dtype == im->info.stored_dtype)
-        return decode(j, &p, dst, err);
-    MTM_TRY(mtm_array_new(&stored, im->info.stored_dtype, box->ndim, box->size, opt->recycler, err));
-    s = decode(j, &p, &stored, err);
-    if (s == MTM_OK)
-        s = convert(j, dst, &stored, opt, stats, err);
-    mtm_array_drop(&stored);
-    return s;
+    return decode(j, &p, dst, err);
 }
 
 /* ---- opening ------------------------------------------------------------------------------------------- */

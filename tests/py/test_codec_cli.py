@@ -273,6 +273,18 @@ def test_a_colour_image_reads_channels_by_box(tmp_path, rng):
     assert np.array_equal(mt.open(tmp_path / "b.j2k").read(), rgb[10:80, :60])
 
 
+def test_ycc_is_read_as_rgb(tmp_path, rng):
+    planes = [rng.integers(0, 256, s, dtype=np.uint8) for s in ((31, 41), (16, 21), (16, 21))]
+    data = mt.codec.encode(planes, container="jph", color="sycc")
+    (tmp_path / "a.jph").write_bytes(data)
+    im, rgb = mt.open(tmp_path / "a.jph"), mt.codec.decode(data, to_rgb=True)
+    assert im.shape == (31, 41, 3) and np.array_equal(im.read(), rgb)
+    assert np.array_equal(im.read(((5, 6), (7, 30), (1, 2))), rgb[5:6, 7:30, 1:2])
+    assert np.array_equal(
+        im.read(((5, 9), (7, 20)), level=1), mt.codec.decode(data, to_rgb=True, reduce=1)[5:9, 7:20]
+    )
+
+
 def test_a_large_file_is_read_in_parts(tmp_path):
     """Beyond 32 MiB only the bytes of a box are fetched."""
     rng = np.random.default_rng(4)

@@ -147,6 +147,9 @@ def test_colour_streams_with_answers(data, name):
     if name.startswith("rgb"):
         assert np.array_equal(a, wanted)
         return
+    if name != "ycbcr_444":  # whose answer is OpenJPEG's picture of it taken as RGB
+        rgb = mt.codec.decode(stream, to_rgb=True)
+        assert np.abs(rgb.astype(int) - wanted).max() <= 1
     sizes = {"420": (6, 8), "422": (12, 8), "444": (12, 16)}[name[-3:]]
     planes = a if isinstance(a, list) else [a[..., i] for i in range(3)]
     assert [p.shape for p in planes] == [(12, 16), sizes, sizes]

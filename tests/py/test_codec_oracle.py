@@ -348,6 +348,31 @@ def test_planes_of_their_own_sizes(rng):
     assert [c["dx"] for c in mt.codec.info(data)["components"]] == [1, 2, 2]
 
 
+def rgb_of(y, cb, cr):
+    """ITU-R BT.601, full range (T.800 table J.2's inverse): one pixel each."""
+    y, cb, cr = y.astype(float), cb - 128.0, cr - 128.0
+    rgb = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=-1)
+    return np.clip(np.rint(rgb), 0, 255)
+
+
+def test_to_rgb(rng):
+    ycc = rng.integers(0, 256, (33, 42, 3), dtype=np.uint8)
+    data = mt.codec.encode(ycc, codec="j2k", container="jp2", color="sycc", mct=False)
+    assert np.array_equal(mt.codec.decode(data), ycc)
+    rgb = mt.codec.decode(data, to_rgb=True)
+    assert np.abs(rgb - rgb_of(*np.moveaxis(ycc, -1, 0))).max() <= 1
+    part = mt.codec.decode(data, to_rgb=True, region=((5, 30), (7, 40)))
+    assert np.array_equal(part, rgb[5:30, 7:40])
+    planes = [np.full(s, v, np.uint8) for s, v in (((33, 43), 90), ((17, 22), 100), ((17, 22), 200))]
+    for codec, container in (("htj2k", "jph"), ("j2k", "jp2")):
+        data = mt.codec.encode(planes, codec=codec, container=container, color="sycc")
+        rgb = mt.codec.decode(data, to_rgb=True)
+        wanted = rgb_of(*(np.full((33, 43), v, np.uint8) for v in (90, 100, 200)))
+        assert rgb.shape == (33, 43, 3) and np.abs(rgb - wanted).max() <= 1
+    gray = rng.integers(0, 256, (20, 21), dtype=np.uint8)
+    assert np.array_equal(mt.codec.decode(mt.codec.encode(gray), to_rgb=True), gray)
+
+
 # ---- many, rows, threads ---------------------------------------------------------------------------------
 
 
