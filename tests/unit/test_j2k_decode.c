@@ -257,6 +257,29 @@ static void test_rows_are_the_whole(void **state)
     }
 }
 
+/* Also of a reduced region. */
+static void test_rows_of_a_region(void **state)
+{
+    for (int i = 0; i < N_KINDS; i++) {
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+        mtm_decode_params q = defaults();
+        gathered g = {0};
+        mtm_error err = {0};
+        mtm_array part;
+
+        q.reduce = kinds[i].levels > 1, q.has_region = true;
+        memcpy(q.region, (const int64_t[4]){0, 1, 0, 1}, sizeof q.region);
+        if (p.a.shape[0] > 30 && p.a.shape[1] > 30)
+            memcpy(q.region, (const int64_t[4]){3, 20, 5, 19}, sizeof q.region);
+        part = decode(NULL, &b, &q), g.a = decode(NULL, &b, &q);
+        memset(g.a.data, 0xA5, (size_t)(g.a.shape[0] * g.a.stride[0]));
+        assert_ok(mtm_decode_rows(NULL, b.data, b.size_bytes, &q, gather, &g, &err));
+        assert_same(&g.a, &part);
+        mtm_array_drop(&g.a), mtm_array_drop(&part), mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
+}
+
 static mtm_status refuse(void *user, const mtm_array *rows, int64_t y, mtm_error *err)
 {
     err->code = MTM_E_CANCELLED;
@@ -470,6 +493,9 @@ static void test_wrong_arguments(void **state)
     q = defaults(), q.codec = "jpeg";
     assert_status(MTM_E_UNSUPPORTED, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
     assert_status(MTM_E_UNSUPPORTED, mtm_decode(NULL, "nothing known", 13, NULL, &a, &err));
+    assert_status(MTM_E_UNSUPPORTED, mtm_decode(NULL, NULL, 0, NULL, &a, &err));
+    q.codec = "htj2k";
+    assert_true(mtm_decode(NULL, NULL, 0, &q, &a, &err) < 0);
     q = defaults(), q.limits = &small, small.max_bytes = 599;
     assert_status(MTM_E_LIMIT, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
     q = defaults(), q.struct_size = 0;
@@ -684,11 +710,12 @@ static void test_number_types(void **state)
 /* Cut anywhere: an error, or partially a picture that is said to be incomplete. */
 static void test_truncation(void **state)
 {
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < N_KINDS; i++) {
         picture p;
         mtm_bytes b = encode_kind(&p, &kinds[i]);
+        const size_t step = i < 2 ? 1 : 37;
 
-        for (size_t n = 0; n < b.size_bytes - 2; n++) { /* EOC may be missing */
+        for (size_t n = 0; n < b.size_bytes - 2; n += step) { /* EOC may be missing */
             MTM_AUTO_MEM uint8_t *cut =
                 mtm_alloc(n); /* of just this size, so that ASan sees a step too far */
             mtm_decode_params q = defaults();
@@ -739,6 +766,39 @@ static void test_prefix_holds_resolutions(void **state)
     }
     assert_true(best > 0);
     mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+}
+
+/* With nothing but the bytes that mtm_j2k_plan names, the part that it was asked for is the same. */
+static void test_present_bytes(void **state)
+{
+    for (int i = 0; i < N_KINDS; i++) {
+        picture p;
+        mtm_bytes b = encode_kind(&p, &kinds[i]);
+
+        for (int reduce = 0; reduce <= kinds[i].levels; reduce++) {
+            mtm_decode_params q = defaults();
+            MTM_AUTO_MEM uint8_t *sparse = mtm_alloc(b.size_bytes);
+            mtm_bytes part = {.data = sparse, .size_bytes = b.size_bytes};
+            mtm_j2k_ranges *ranges;
+            mtm_error err = {0};
+            mtm_array want, got;
+
+            q.reduce = reduce, q.has_region = p.a.shape[0] > 40 && p.a.shape[1] > 40 && reduce < 3;
+            memcpy(q.region, (const int64_t[4]){1, 4, 2, 5}, sizeof q.region);
+            want = decode(NULL, &b, &q);
+            assert_ok(mtm_j2k_plan(&ranges, b.data, b.size_bytes, b.size_bytes, &q, &err));
+            memset(sparse, 0xFF, b.size_bytes);
+            for (int64_t k = 0; k < ranges->n; k++)
+                memcpy(sparse + ranges->ranges[k].offset, b.data + ranges->ranges[k].offset,
+                       ranges->ranges[k].size_bytes);
+            q.present = ranges->ranges, q.n_present = ranges->n;
+            got = decode(NULL, &part, &q);
+            assert_same(&got, &want);
+            mtm_array_drop(&got), mtm_array_drop(&want);
+            mtm_j2k_ranges_free(ranges);
+        }
+        mtm_array_drop(&p.a), mtm_bytes_drop(&b);
+    }
 }
 
 /* Any changed byte: an error or a picture; the same with partial decoding, whose shape is right. */
@@ -800,6 +860,7 @@ int main(void)
         cmocka_unit_test(test_region_is_crop),
         cmocka_unit_test(test_reduce_beyond_levels),
         cmocka_unit_test(test_rows_are_the_whole),
+        cmocka_unit_test(test_rows_of_a_region),
         cmocka_unit_test(test_sink_ends_decoding),
         cmocka_unit_test(test_tiers_and_threads_agree),
         cmocka_unit_test(test_batch),
@@ -815,6 +876,7 @@ int main(void)
         cmocka_unit_test(test_number_types),
         cmocka_unit_test(test_truncation),
         cmocka_unit_test(test_prefix_holds_resolutions),
+        cmocka_unit_test(test_present_bytes),
         cmocka_unit_test(test_changed_bytes),
         cmocka_unit_test(test_allocation_failures),
     };

@@ -8,6 +8,9 @@
 #include "base/size.h"
 
 enum {
+    /* Tile-components before the input's length must account for them: each that is not empty has a packet. */
+    FREE_TILE_COMPONENTS = 1 << 20,
+    TILE_COMPONENTS_PER_BYTE = 16,
     ROWS_MOST = 64,        /* rows that a sink is given at a time */
     ROWS_BYTES = 256 << 10 /* of them, about */
 };
@@ -318,6 +321,19 @@ static int64_t tile_index(const j2k_plan *p, int64_t n)
     return (p->tile_y0 + n / tiles_wide(p)) * p->header.size.tiles_x + p->tile_x0 + n % tiles_wide(p);
 }
 
+/* So that a short input cannot make tiles without end. */
+static mtm_status check_tiles(const j2k_job *job, mtm_error *err)
+{
+    const uint64_t n = (uint64_t)tile_count(job->plan) * (uint64_t)job->plan->header.size.n_components;
+
+    if (n > FREE_TILE_COMPONENTS &&
+        (n - FREE_TILE_COMPONENTS) / TILE_COMPONENTS_PER_BYTE > job->in.size_bytes)
+        return mtm_fail(err, MTM_E_LIMIT, -1,
+                        "%" PRIu64 " components of tiles are more than %" PRIu64 " bytes can fill", n,
+                        job->in.size_bytes);
+    return MTM_OK;
+}
+
 static mtm_status decode_tile(j2k_job *job, j2k_reader *r, int64_t index, mtm_error *err)
 {
     const bool keep = job->plan == &r->plan && tile_count(job->plan) == 1;
@@ -487,6 +503,7 @@ static mtm_status decode(j2k_job *job, j2k_reader *r, bool per_grid, const mtm_a
 
     MTM_TRY(job_plan(job, r, per_grid, err));
     MTM_TRY(check_planes(job->plan, planes, n, &job->lim, err));
+    MTM_TRY(check_tiles(job, err));
     MTM_TRY(
         j2k_stream_open(&job->stream, &job->in, &job->plan->header, false, &r->call_arena, &job->notes, err));
     job->planes = planes;
@@ -665,6 +682,7 @@ static mtm_status decode_rows(j2k_job *job, j2k_reader *r, mtm_rows_sink sink, v
     if (job->plan->ycc)
         return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "YCC is not converted to RGB row by row");
     r->kept = NULL;
+    MTM_TRY(check_tiles(job, err));
     MTM_TRY(
         j2k_stream_open(&job->stream, &job->in, &job->plan->header, false, &r->call_arena, &job->notes, err));
     MTM_TRY(row_writer_begin(&w, job, r, err));

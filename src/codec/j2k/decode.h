@@ -117,6 +117,7 @@ typedef struct j2k_strip {
     char *rows;           /* band row y0, column x0 */
     int64_t x0;           /* left edge of the first code-block's place on its grid */
     size_t stride_bytes;  /* between rows */
+    size_t left_bytes;    /* from x0 to the window */
     int64_t y0, y1, last; /* last: the row that was asked for last */
     int64_t next_row;     /* of code-blocks, not yet decoded */
     bool zero;            /* all of them: `rows` is not filled */

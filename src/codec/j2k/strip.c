@@ -66,6 +66,7 @@ static mtm_status strip_new(j2k_strip *s, const j2k_band *b, mtm_coef type, int6
     uint64_t bytes;
 
     *s = (j2k_strip){.band = b, .type = type, .x0 = b->block_x0 << b->block_w};
+    s->left_bytes = (size_t)(b->win.x0 - s->x0) * j2k_coef_size(type);
     s->stride_bytes = ((size_t)strip_width(b) * j2k_coef_size(type) + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
     if (!mtm_mul_u64(s->stride_bytes, (uint64_t)rows, &bytes) || bytes > SIZE_MAX / 4 ||
         !(s->rows = j2k_arena_take(arena, (size_t)bytes)))
@@ -395,7 +396,5 @@ const void *j2k_strip_row(void *user, int32_t resolution, int32_t band, int64_t 
             return NULL;
     }
     s->last = v;
-    return s->zero ? d->zeros
-                   : s->rows + (size_t)(v - s->y0) * s->stride_bytes +
-                         (size_t)(s->band->win.x0 - s->x0) * j2k_coef_size(s->type);
+    return s->zero ? d->zeros : s->rows + (size_t)(v - s->y0) * s->stride_bytes + s->left_bytes;
 }
