@@ -12,7 +12,7 @@
 static const float lifting97[4] = {-1.586134342059924f, -0.052980118572961f, 0.882911075530934f,
                                    0.443506852043971f};
 
-/* Steps change the samples of one parity by their neighbours a and b; `even`: the low-pass side. T.800 equations F-5 and F-9;
+/* Steps change the samples of one parity by their neighbours a and b; `even`: the low-pass side. T.800 equations F-5, F-6, F-9, F-10;
  * unsigned arithmetic wraps without undefined behaviour. */
 #define STEP53(name, type, bits)                                                                             \
     static inline type name##_step(type x, type a, type b, bool forward, int step)                           \
@@ -35,7 +35,7 @@ STEP53(i16, int16_t, uint16_t)
 STEP53(i32, int32_t, uint32_t)
 STEP53(i64, int64_t, uint64_t)
 
-/* T.800 equations F-6 and F-11. */
+/* T.800 equations F-7 and F-11. */
 static inline float f32_step(float x, float a, float b, bool forward, int step)
 {
     return fmaf(forward ? lifting97[step] : -lifting97[3 - step], a + b, x);

@@ -1,7 +1,8 @@
 /* codec/j2k/encode.h: what the writing stages hand on, in the order of the flow:
  *   encode.c (entry, tile by tile) → encode_plan.c (checked parameters) → encode_quant.c (exponents and steps) →
- *   encode_marker.c (main header) → per tile: encode_fit.c (range of the pixels) → encode_tile.c (rows → subbands) → encode_block.c (code-blocks) → rate.c
- *   (layers) → encode_packet.c (packet headers) → encode_part.c (tile-parts); encode_boxes.c goes around it all.
+ *   encode_marker.c (main header) → per tile: encode_fit.c (range of the pixels) → encode_tile.c (rows → subbands) →
+ *   encode_block.c (code-blocks) → rate.c (layers) → encode_packet.c (packet headers) → encode_part.c (tile-parts);
+ *   encode_boxes.c goes around it all.
  * The geometry, the order of packets and the parameters are j2k.h's, as when reading.
  *
  * SPDX-License-Identifier: Apache-2.0 */

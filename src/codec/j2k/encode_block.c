@@ -6,9 +6,9 @@
 #include "encode.h"
 
 enum {
-    BATCH = 16, /* blocks that a coder gets at once */
-    POOL_HT_BATCH = 4,
-    POOL_BATCH = 2, /* with a pool: some 20 microseconds */
+    BATCH = 16,        /* blocks that a coder gets at once */
+    POOL_HT_BATCH = 4, /* with a pool, so that the smallest rows are shared too */
+    POOL_BATCH = 2,
     PASSES = 3 * MTM_BLOCK_MAX_PLANES,
     CHUNK_BYTES = 256 << 10 /* of coded bytes, taken from the arena at once */
 };

@@ -75,11 +75,12 @@ static side side_of(const gains *g, int32_t level, bool high, bool single)
                     : (side){gain(g->high, level), 0};
 }
 
-/* Bound of a coefficient's magnitude but for roundings: of samples around `middle`, at most `half` away from it. */
-static double linear_bound(const gains *g, int32_t level, int32_t orient, const j2k_singles *s, double middle,
-                           double half)
+/* Bound of a coefficient's magnitude but for roundings: of samples around `middle`, at most `half` away from it, behind `level`
+ * levels, where columns or rows may be single. */
+static double linear_bound(const gains *g, int32_t level, int32_t orient, bool single_x, bool single_y,
+                           double middle, double half)
 {
-    const int32_t n_x = high_x(orient) && s->x[level] ? 2 : 1, n_y = high_y(orient) && s->y[level] ? 2 : 1;
+    const int32_t n_x = high_x(orient) && single_x ? 2 : 1, n_y = high_y(orient) && single_y ? 2 : 1;
     double most = 0;
 
     for (int32_t i = 0; i < n_x * n_y; i++) {
@@ -110,14 +111,14 @@ static double rounding(int32_t level, int32_t orient, const j2k_singles *s)
     double sum = level == 0 ? 0 : orient == MTM_BAND_LL ? 1.875 : 2;
 
     for (int32_t finer = 1; finer < level; finer++)
-        sum += linear_bound(&bibo53, level - finer, orient, s, 0, 1.875);
+        sum += linear_bound(&bibo53, level - finer, orient, s->x[level], s->y[level], 0, 1.875);
     return sum;
 }
 
 /* Bound of a 5/3 coefficient's magnitude for samples in [lo, hi]. */
 static double band_bound(int32_t level, int32_t orient, const j2k_singles *s, double lo, double hi)
 {
-    return linear_bound(&bibo53, level, orient, s, fabs(lo + hi) / 2, (hi - lo) / 2) +
+    return linear_bound(&bibo53, level, orient, s->x[level], s->y[level], fabs(lo + hi) / 2, (hi - lo) / 2) +
            rounding(level, orient, s);
 }
 
@@ -210,9 +211,8 @@ mtm_status j2k_quant_irreversible(j2k_quant *q, int32_t levels, const j2k_single
                 "a base step of %g of the range gives steps of %g, which the codestream cannot hold", base,
                 relative);
         /* |x| ≤ gain · 2^(RI − 1), so |q| < gain · 2^(εb − log_gain − 1) / (1 + µ/2^11) must stay below 2^(G + εb − 1). */
-        guard = fmax(guard, ceil(log2(1.001 * linear_bound(&bibo97, level, orient, s, 0, 1) /
-                                      (1 + q->mantissa[i] / 2048.0)) -
-                                 log_gain));
+        const double gain_b = 1.001 * linear_bound(&bibo97, level, orient, s->x[level], s->y[level], 0, 1);
+        guard = fmax(guard, ceil(log2(gain_b / (1 + q->mantissa[i] / 2048.0)) - log_gain));
     }
     q->guard = (uint8_t)guard;
     return MTM_OK;

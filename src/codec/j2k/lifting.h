@@ -1,6 +1,6 @@
 /* codec/j2k/lifting.h: the vertical wavelet transform of one level over rolling rows, for synthesis.c and analysis.c: rows
  * arrive from the top into a ring, lifting steps run on them as soon as their neighbours are there, and finished rows can be
- * taken from it. T.800 F.3.4, F.4.2, with the symmetric extension of F.3.7 at the first and the last row.
+ * taken from it. T.800 F.3.5, F.4.3, with the symmetric extension of F.3.7 at the first and the last row.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_J2K_LIFTING_H

@@ -1,5 +1,8 @@
 /* codec/j2k/synthesis.c: the inverse wavelet transform of a tile-component, pulled row by row from the top resolution. Each
  * resolution joins its bands' rows along x (HOR_SR), and lifts the joined rows along y (VER_SR): T.800 F.3.2, F.3.4, F.3.5.
+ *
+ * Zen 4 with AVX-512, 512² pixels, five levels, rows in the first-level cache, with the store: int16 0.8 cycles a sample (0.9 on
+ * trial, where the range is recorded), int32 1.2, float 1.8.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "synthesis.h"
 

@@ -66,6 +66,7 @@ typedef struct samples {
     uint8_t *row;       /* of dst */
     ptrdiff_t pitch;    /* bytes between its rows */
     float half_step;
+    int32_t limit;  /* of U_q */
     __mmask16 fits; /* no bound is above the limit */
 } samples;
 
@@ -114,8 +115,7 @@ static inline __attribute__((always_inline)) void store_columns(uint8_t *row, in
 
 /* What stays the same in a group of blocks. */
 typedef struct group {
-    int32_t width, height, limit; /* limit: of U_q */
-    int32_t plane;
+    int32_t width, height, plane;
     uint8_t type;
 } group;
 
@@ -228,7 +228,7 @@ static inline __attribute__((always_inline)) void open_pieces(samples *s, const 
         const __m512i info = _mm512_maskz_loadu_epi32((__mmask16)_bzhi_u32(0xFFFF, left), quads);
         const __m256i u = _mm256_maskz_loadu_epi32((__mmask8)_bzhi_u32(0xFF, (left + 1) / 2), us);
         const __m512i bound = bounds(info, spread_u(u), s[k].below[0] + 2 * q, y == 0);
-        const __mmask16 fits = _mm512_cmple_epi32_mask(bound, _mm512_set1_epi32(g->limit));
+        const __mmask16 fits = _mm512_cmple_epi32_mask(bound, _mm512_set1_epi32(s[k].limit));
         const __m512i kept = _mm512_maskz_mov_epi32(fits, info);
 
         s[k].fits &= fits;
@@ -302,11 +302,13 @@ static void open_samples(samples *s, ht_work *w, int k)
     const ht_lane *const l = &w->lanes[k];
     const mtm_block *const b = l->block;
     const size_t columns = (size_t)b->width + HT_PAD;
+    const int32_t room = b->type == MTM_COEF_I16 ? MAX_BOUND - b->plane : MAX_BOUND;
 
     *s = (samples){
         .magsgn = w->magsgn[k], .max = _mm512_setzero_si512(), .lane = l, .row = b->dst, .fits = 0xFFFF};
     s->pitch = b->stride * (ptrdiff_t)mtm_ht_element_bytes(b);
     s->half_step = 0.5f * b->step;
+    s->limit = b->n_planes + 1 < room ? b->n_planes + 1 : room;
     for (int i = 0; i < 2; i++) {
         s->below[i] = w->below[k][i] + HT_PAD / 2;
         memset(w->below[k][i], 0, columns * sizeof *s->below[i]);
@@ -314,33 +316,33 @@ static void open_samples(samples *s, ht_work *w, int k)
     w->magsgn_bits[k] = ht_unstuff_forward(w->magsgn[k], b->data, l->pcup);
 }
 
+/* Whether lane k is right. */
+static bool close_samples(const samples *s, const ht_work *w, int k)
+{
+    const int32_t n_planes = s->lane->block->n_planes;
+    const int32_t most = n_planes < MAX_BOUND ? (1 << n_planes) - 1 : INT16_MAX;
+
+    return (int64_t)s->at <= w->magsgn_bits[k] + 8 &&
+           !_mm512_cmpge_epu16_mask(s->max, _mm512_set1_epi16((int16_t)most));
+}
+
 /* Step 2 of n lanes, whose blocks are alike. done[k] false: for the reference. */
 static void finish_lanes(ht_work *w, int n, bool *done)
 {
     const mtm_block *const b = w->lanes[0].block;
     samples s[HT_LANES];
-    const int32_t room = b->type == MTM_COEF_I16 ? MAX_BOUND - b->plane : MAX_BOUND;
-    group g = {b->width, b->height, 0, b->plane, b->type};
 
-    g.limit = b->n_planes + 1 < room ? b->n_planes + 1 : room;
     for (int k = 0; k < n; k++)
         open_samples(&s[k], w, k);
-    if (b->type == MTM_COEF_I16 && b->plane == 0) {
-        g.type = MTM_COEF_I16, g.plane = 0;
-        step2(s, n, &g);
-    } else {
-        step2(s, n, &g);
-    }
-    const int32_t most = b->n_planes < MAX_BOUND ? (1 << b->n_planes) - 1 : INT16_MAX;
-
+    if (b->type == MTM_COEF_I16 && b->plane == 0)
+        step2(s, n, &(group){b->width, b->height, 0, MTM_COEF_I16});
+    else
+        step2(s, n, &(group){b->width, b->height, b->plane, b->type});
     for (int k = 0; k < n; k++)
         if (w->magsgn_bits[k] < 0)
             done[k] = false;
-        else if (s[k].fits != 0xFFFF)
-            done[k] = wide_finish(w, k);
         else
-            done[k] = (int64_t)s[k].at <= w->magsgn_bits[k] + 8 &&
-                      !_mm512_cmpge_epu16_mask(s[k].max, _mm512_set1_epi16((int16_t)most));
+            done[k] = s[k].fits == 0xFFFF ? close_samples(&s[k], w, k) : wide_finish(w, k);
 }
 
 #endif

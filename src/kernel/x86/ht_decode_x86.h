@@ -445,23 +445,25 @@ static inline bool ht_block_suits(const mtm_block *b)
 
 static inline bool ht_alike(const mtm_block *a, const mtm_block *b)
 {
-    return a->width == b->width && a->height == b->height && a->type == b->type && a->plane == b->plane &&
-           a->n_planes == b->n_planes;
+    return a->width == b->width && a->height == b->height && a->type == b->type && a->plane == b->plane;
 }
 
-/* Up to HT_LANES blocks like the first of `todo` (a bit for each of blocks[0 … 63]); gives them, and takes them out of
- * todo. */
+/* Some blocks like the first of `todo` (a bit for each of blocks[0 … 63]); gives them, and takes them out of todo. Five are
+ * three and two: a block alone is slow. */
 static inline int ht_gather(mtm_block *blocks, uint64_t *todo, mtm_block *found[HT_LANES])
 {
+    const mtm_block *const first = &blocks[__builtin_ctzll(*todo)];
+    uint64_t alike = 0;
     int n = 0;
 
-    for (uint64_t rest = *todo; rest && n < HT_LANES; rest &= rest - 1) {
-        const int i = __builtin_ctzll(rest);
+    for (uint64_t rest = *todo; rest; rest &= rest - 1)
+        if (ht_alike(&blocks[__builtin_ctzll(rest)], first))
+            alike |= rest & -rest;
+    const int all = __builtin_popcountll(alike), groups = (all + HT_LANES - 1) / HT_LANES;
 
-        if (n && !ht_alike(&blocks[i], found[0]))
-            continue;
-        found[n++] = &blocks[i];
-        *todo &= ~((uint64_t)1 << i);
+    for (; n < (all + groups - 1) / groups; alike &= alike - 1) {
+        found[n++] = &blocks[__builtin_ctzll(alike)];
+        *todo &= ~(alike & -alike);
     }
     return n;
 }
