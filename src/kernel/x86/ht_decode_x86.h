@@ -2,7 +2,10 @@
  * serial part of the cleanup pass (significances and u of every quad), for several blocks of one size in lockstep.
  *
  * A stream is unstuffed once into a flat buffer; a fetch is then a load at a bit position. Step 1 of one block is a chain
- * of table look-ups (about 40 cycles for a pair of quads, in which 3 would fit), hence the lockstep.
+ * of table look-ups (about 40 cycles for a pair of quads, whose 55 instructions take 13), hence the lockstep.
+ *
+ * Cycles per sample on Zen 4, lossless CT at 5.6 bits (AVX-512): step 1 1.9, step 2 with MagSgn's unstuffing 1.1, VLC's
+ * unstuffing and the rest 0.2; ultrasound at 1.5 bits: 2.4 in all. AVX2 needs 1.5 more in step 2.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_KERNEL_HT_DECODE_X86_H
 #define MTM_KERNEL_HT_DECODE_X86_H
