@@ -186,8 +186,7 @@ typedef struct mtm_encode_params {
                              * when nothing is; 2^−bits with a rate) */
     double rate;    /* "j2k": most bits per pixel, by truncating passes; 0: not limited */
     int32_t layers; /* "j2k": quality layers; 0: 1 */
-    int32_t
-        levels; /* decompositions 0 … 32; −1: the shorter side of the base is ≤ 64; at least 5, while it is ≥ 8 */
+    int32_t levels; /* 0 … 32; −1: 5; more until the shorter side of the base is ≤ 64, fewer once it is ≤ 8 */
     int32_t block[2];        /* height, width: powers of two, 4 … 1024, product ≤ 4096; 0: 64 */
     const char *progression; /* NULL: "RPCL" */
     const int32_t (

@@ -440,7 +440,7 @@ static void test_rate(void **state)
             const double error = error_of(f, &p, &params), most = params.rate * 200 * 180 / 8;
 
             assert_true((double)f->out.size_bytes <= most);
-            assert_true((double)f->out.size_bytes > 0.8 * most - 100);
+            assert_true((double)f->out.size_bytes > 0.95 * most - 32);
             assert_true(error < last);
             last = error;
         }

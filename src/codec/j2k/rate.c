@@ -7,7 +7,12 @@
 
 #include "encode.h"
 
-enum { SEARCH_STEPS = 32, MOST_OCTAVES = 10 };
+enum {
+    SEARCH_STEPS = 32,
+    MOST_OCTAVES = 10,
+    MOST_ADDED = 64, /* points behind the threshold */
+    HEADER_BYTES = 4 /* that one more contribution of a block may take */
+};
 
 /* A truncation point on the hull. */
 typedef struct point {
@@ -202,6 +207,45 @@ static mtm_status tile_bytes(uint64_t *bytes, j2k_encoder *e, j2k_encode_tile *t
     return MTM_OK;
 }
 
+static uint32_t bytes_at(const curve *k, uint16_t passes)
+{
+    return passes ? k->block->passes[passes - 1].size_bytes : 0;
+}
+
+/* The point behind what the last layer takes of a block; NULL: none. */
+static const point *next_point(const curve *k, int32_t last_layer)
+{
+    for (int32_t i = 0; i < k->n; i++)
+        if (k->points[i].passes > k->block->ends[last_layer])
+            return &k->points[i];
+    return NULL;
+}
+
+/* One threshold for all blocks leaves bytes over: they go to the steepest points that still fit, with what their headers may
+ * take. */
+static void fill_up(const curves *c, double left)
+{
+    const int32_t last = c->layers - 1;
+
+    for (int32_t added = 0; added < MOST_ADDED; added++) {
+        const point *best = NULL;
+        const curve *to = NULL;
+
+        for (int64_t i = 0; i < c->n; i++) {
+            const curve *const k = &c->all[i];
+            const point *const p = next_point(k, last);
+
+            if (p && (!best || p->slope > best->slope) &&
+                bytes_at(k, p->passes) - bytes_at(k, k->block->ends[last]) + HEADER_BYTES <= left)
+                best = p, to = k;
+        }
+        if (!best)
+            return;
+        left -= bytes_at(to, best->passes) - bytes_at(to, to->block->ends[last]) + HEADER_BYTES;
+        to->block->ends[last] = best->passes;
+    }
+}
+
 mtm_status j2k_rate_allocate(j2k_encoder *e, j2k_encode_tile *t, uint64_t budget_bytes, mtm_error *err)
 {
     const double most = budget_bytes ? (double)budget_bytes : INFINITY;
@@ -235,5 +279,10 @@ mtm_status j2k_rate_allocate(j2k_encoder *e, j2k_encode_tile *t, uint64_t budget
         else
             lo = middle;
     }
-    return tile_bytes(&bytes, e, t, &c, float_of(hi), err);
+    layers_set(&c, float_of(hi));
+    fill_up(&c, (double)(budget_bytes - bytes));
+    MTM_TRY(j2k_packets_make(e, t, err));
+    if (j2k_tile_parts_bytes(e, t) > budget_bytes)
+        layers_set(&c, float_of(hi));
+    return MTM_OK;
 }
