@@ -285,6 +285,26 @@ def test_ycc_is_read_as_rgb(tmp_path, rng):
     )
 
 
+def test_a_loader_takes_crops_of_streams(tmp_path, rng):
+    """The archive is the training set: the same batches as from plain arrays."""
+    items = {"npy": [], "j2c": []}
+    for i in range(4):
+        a = picture(rng, (90, 80), np.uint16)
+        np.save(tmp_path / f"{i}.npy", a)
+        (tmp_path / f"{i}.j2c").write_bytes(mt.codec.encode(a))
+        for ending, list_ in items.items():
+            list_.append({"image": str(tmp_path / f"{i}.{ending}")})
+    chain = mt.Chain([mt.RandomCrop(size=(32, 48)), mt.RandomFlip(p=0.5)])
+    batches = {
+        ending: [
+            np.asarray(b["image"]) for b in mt.Loader(list_, chain, batch_size=2, shuffle=True, threads=2)
+        ]
+        for ending, list_ in items.items()
+    }
+    assert len(batches["j2c"]) == 2 and batches["j2c"][0].shape == (2, 1, 1, 32, 48)
+    assert all(np.array_equal(p, q) for p, q in zip(batches["npy"], batches["j2c"], strict=True))
+
+
 def test_a_large_file_is_read_in_parts(tmp_path):
     """Beyond 32 MiB only the bytes of a box are fetched."""
     rng = np.random.default_rng(4)
