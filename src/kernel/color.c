@@ -84,8 +84,8 @@ static void ict_inverse(chunk *k, size_t n)
     }
 }
 
-/* Clamped while still float, so that every float, infinities included, can be converted; beyond 24 bits the limits are
- * rounded, and clamping again makes up for it. */
+/* Clamped while still float, so that every float, infinities included, can be converted; beyond 24 bits the limits
+ * are rounded, and clamping again makes up for it. */
 static void rounded(chunk *k, int c, mtm_color_range r, size_t n)
 {
     const float lo = (float)r.lo, hi = (float)r.hi;

@@ -4,8 +4,8 @@
 
 /* ---- rows --------------------------------------------------------------------------------------------- */
 
-/* Along a row, position p of the joined row is number p / 2 of its own kind, and its neighbours at the ends are mirrored
- * (T.800 F.3.7): one step reaches one sample far. */
+/* Along a row, position p of the joined row is number p / 2 of its own kind, and its neighbours at the ends are
+ * mirrored (T.800 F.3.7): one step reaches one sample far. */
 #define ROWS(name, type, steps)                                                                              \
     static void name##_inverse_row(void *restrict dst, const void *restrict low, const void *restrict high,  \
                                    size_t n, bool odd, float scale)                                          \

@@ -1,5 +1,5 @@
-/* kernel/wavelet_step.h: lifting steps on one sample, which wavelet.c's rows are made of, and the ends of the rows in its
- * variants. T.800 annex F.
+/* kernel/wavelet_step.h: lifting steps on one sample, which wavelet.c's rows are made of, and the ends of the rows
+ * in its variants. T.800 annex F.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_KERNEL_WAVELET_STEP_H
 #define MTM_KERNEL_WAVELET_STEP_H
@@ -12,8 +12,8 @@
 static const float lifting97[4] = {-1.586134342059924f, -0.052980118572961f, 0.882911075530934f,
                                    0.443506852043971f};
 
-/* Steps change the samples of one parity by their neighbours a and b; `even`: the low-pass side. T.800 equations F-5, F-6, F-9, F-10;
- * unsigned arithmetic wraps without undefined behaviour. */
+/* Steps change the samples of one parity by their neighbours a and b; `even`: the low-pass side. T.800 equations
+ * F-5, F-6, F-9, F-10; unsigned arithmetic wraps without undefined behaviour. */
 #define STEP53(name, type, bits)                                                                             \
     static inline type name##_step(type x, type a, type b, bool forward, int step)                           \
     {                                                                                                        \

@@ -1,5 +1,5 @@
-/* tests/check/check_color.c: rows to pixels and back: every variant against the C reference, to the bit, for random types,
- * transforms, precisions and layouts, on any bits, NaN and infinities among the floats.
+/* tests/check/check_color.c: rows to pixels and back: every variant against the C reference, to the bit, for
+ * random types, transforms, precisions and layouts, on any bits, NaN and infinities among the floats.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 

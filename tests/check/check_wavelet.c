@@ -1,5 +1,6 @@
-/* tests/check/check_wavelet.c: the wavelet transforms' rows and steps: every variant against the C reference, to the bit, on any
- * bits (integers wrap alike) and, for floats, on ordinary numbers. Rows are guarded behind the 64 bytes that they may touch.
+/* tests/check/check_wavelet.c: the wavelet transforms' rows and steps: every variant against the C reference, to
+ * the bit, on any bits (integers wrap alike) and, for floats, on ordinary numbers. Rows are guarded behind the 64
+ * bytes that they may touch.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 

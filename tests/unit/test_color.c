@@ -1,5 +1,5 @@
-/* tests/unit/test_color.c: what color.h promises, written down in doubles after T.800 annex G: component transforms, level
- * shifts, clamping, rounding, rescaling, layouts; and that pixels come back.
+/* tests/unit/test_color.c: what color.h promises, written down in doubles after T.800 annex G: component
+ * transforms, level shifts, clamping, rounding, rescaling, layouts; and that pixels come back.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 

@@ -1,6 +1,6 @@
-/* tests/unit/test_wavelet.c: the rolling wavelet transforms against T.800 annex F written down over whole planes: every row
- * and column extended symmetrically, then lifted. All sizes up to 40 × 40, parities of the origin, levels; parts of planes;
- * int16 that must notice when it does not suffice; failing sources and sinks.
+/* tests/unit/test_wavelet.c: the rolling wavelet transforms against T.800 annex F written down over whole planes:
+ * every row and column extended symmetrically, then lifted. All sizes up to 40 × 40, parities of the origin,
+ * levels; parts of planes; int16 that must notice when it does not suffice; failing sources and sinks.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
@@ -565,8 +565,8 @@ static void int16_extremes(void **state)
             }
 }
 
-/* Unsigned samples of 16 bits that are small: with the level shift they are far from 0, and overshoot int16 where they are
- * near −32768; with the offset they are near 0. */
+/* Unsigned samples of 16 bits that are small: with the level shift they are far from 0, and overshoot int16 where
+ * they are near −32768; with the offset they are near 0. */
 static void int16_offset(void **state)
 {
     const double shift = 32768;
@@ -664,7 +664,8 @@ static void failures(void **state)
     j2k_arena_free(&p.arena);
 }
 
-/* The 9/7's low-pass has gain 1 at zero frequency, its high-pass 2 at the highest: what equation E-3's gains count on. */
+/* The 9/7's low-pass has gain 1 at zero frequency, its high-pass 2 at the highest: what equation E-3's gains count
+ * on. */
 static void gains(void **state)
 {
     mtm_wavelet_kernels k;

@@ -86,8 +86,8 @@ static bool run_together(j2k_lifting *l)
     return true;
 }
 
-/* A single row is not lifted (T.800 F.3.6): even ones are copied, odd ones halved, inverse, or doubled, forward; that is what
- * the row transform of one sample does. */
+/* A single row is not lifted (T.800 F.3.6): even ones are copied, odd ones halved, inverse, or doubled, forward;
+ * that is what the row transform of one sample does. */
 static void run_alone(j2k_lifting *l)
 {
     const size_t size = j2k_coef_bytes(l->type);

@@ -1,6 +1,7 @@
-/* codec/j2k/lifting.h: the vertical wavelet transform of one level over rolling rows, for synthesis.c and analysis.c: rows
- * arrive from the top into a ring, lifting steps run on them as soon as their neighbours are there, and finished rows can be
- * taken from it. T.800 F.3.5, F.4.3, with the symmetric extension of F.3.7 at the first and the last row.
+/* codec/j2k/lifting.h: the vertical wavelet transform of one level over rolling rows, for synthesis.c and
+ * analysis.c: rows arrive from the top into a ring, lifting steps run on them as soon as their neighbours are
+ * there, and finished rows can be taken from it. T.800 F.3.5, F.4.3, with the symmetric extension of F.3.7 at the
+ * first and the last row.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_J2K_LIFTING_H
@@ -29,8 +30,8 @@ mtm_status j2k_lifting_init(j2k_lifting *l, const mtm_wavelet_kernels *k, mtm_co
                             int64_t y0, int64_t y1, size_t n, j2k_arena *arena, mtm_error *err);
 void j2k_lifting_restart(j2k_lifting *l);
 
-/* Row y's place: to be written before it arrives, and, once final, kept until row y + 2 (5/3) or y + 4 (9/7) is written to.
- * 64 bytes of room behind its end. */
+/* Row y's place: to be written before it arrives, and, once final, kept until row y + 4 (5/3) or y + 6 (9/7) is
+ * written to. 64 bytes of room behind its end. */
 static inline void *j2k_lifting_row(const j2k_lifting *l, int64_t y)
 {
     return l->ring +
@@ -43,9 +44,9 @@ void j2k_seen_row(mtm_seen16 *seen, const mtm_wavelet_kernels *k, const int16_t 
 /* Row `arrived` has been written. */
 void j2k_lifting_arrive(j2k_lifting *l);
 
-/* What to add to level-shifted samples of a tile-component so that int16 holds small ones and their coefficients: they are
- * then 8192 less than before the level shift. 0 where the level shift is small, or too large for int16, or where the
- * transform does not hand constants on: single odd samples are doubled (T.800 F.4.6). */
+/* What to add to level-shifted samples of a tile-component so that int16 holds small ones and their coefficients:
+ * they are then 8192 less than before the level shift. 0 where the level shift is small, or too large for int16,
+ * or where the transform does not hand constants on: single odd samples are doubled (T.800 F.4.6). */
 int16_t j2k_offset16(const j2k_tile_component *tc, int bits, bool is_signed);
 
 /* Bytes of a sample. */

@@ -1,8 +1,9 @@
-/* codec/j2k/synthesis.c: the inverse wavelet transform of a tile-component, pulled row by row from the top resolution. Each
- * resolution joins its bands' rows along x (HOR_SR), and lifts the joined rows along y (VER_SR): T.800 F.3.2, F.3.4, F.3.5.
+/* codec/j2k/synthesis.c: the inverse wavelet transform of a tile-component, pulled row by row from the top
+ * resolution. Each resolution joins its bands' rows along x (HOR_SR), and lifts the joined rows along y (VER_SR):
+ * T.800 F.3.2, F.3.4, F.3.5.
  *
- * Zen 4 with AVX-512, 512² pixels, five levels, rows in the first-level cache, with the store: int16 0.8 cycles a sample (0.9 on
- * trial, where the range is recorded), int32 1.2, float 1.8.
+ * Zen 4 with AVX-512, 512² pixels, five levels, rows in the first-level cache, with the store: int16 0.8 cycles a
+ * sample (0.9 on trial, where the range is recorded), int32 1.2, float 1.8.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "synthesis.h"
 
@@ -106,7 +107,8 @@ static const void *base_row(j2k_synthesis *s, int64_t y, int64_t x0, size_t n)
 
 static const void *resolution_row(j2k_synthesis *s, int32_t r, int64_t y, int64_t x0, size_t n);
 
-/* HOR_SR: row y of resolution r before it is lifted along y. The 9/7's scaling along y is done here, with the one along x. */
+/* HOR_SR: row y of resolution r before it is lifted along y. The 9/7's scaling along y is done here, with the one
+ * along x. */
 static bool join_row(j2k_synthesis *s, int32_t r)
 {
     level *const l = &s->levels[r];

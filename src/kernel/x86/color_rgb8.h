@@ -1,5 +1,6 @@
-/* kernel/x86/color_rgb8.h: rows to interleaved 8-bit RGB and back without leaving the registers, the pictures of endoscopes, ultrasound
- * and slides. A part of color_rows.h; with byte permutes (VBMI) 64 pixels at a time, else 32, and back as color_rows.h does.
+/* kernel/x86/color_rgb8.h: rows to interleaved 8-bit RGB and back without leaving the registers, the pictures of
+ * endoscopes, ultrasound and slides. A part of color_rows.h; with byte permutes (VBMI) 64 pixels at a time, else
+ * 32, and back as color_rows.h does.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 
@@ -15,9 +16,9 @@ static bool is_rgb8(const mtm_color_store *how, const mtm_color_range ranges[4])
 }
 
 #if defined(__AVX512VBMI__)
-/* 64 pixels: three vectors of bytes in the order that packing leaves them in, gathered from all 64 places at once. Output byte j
- * of vector k is number 64 k + j of the pixels': its place in its component, + 64 for the second component; the third one
- * is put where the masks say. of_i16: 32 + 32 samples packed; of_i32: 16 + 16 + 16 + 16. */
+/* 64 pixels: three vectors of bytes in the order that packing leaves them in, gathered from all 64 places at once.
+ * Output byte j of vector k is number 64 k + j of the pixels': its place in its component, + 64 for the second
+ * component; the third one is put where the masks say. of_i16: 32 + 32 samples packed; of_i32: 16 + 16 + 16 + 16. */
 static const uint8_t spread_of_i16[3][64] = {
     {0,  64, 0,  1,  65, 1,  2,  66, 2,  3,  67, 3,  4,  68, 4,  5,  69, 5,   6,  70, 6,  7,
      71, 7,  16, 80, 16, 17, 81, 17, 18, 82, 18, 19, 83, 19, 20, 84, 20, 21,  85, 21, 22, 86,
@@ -294,8 +295,8 @@ static inline size_t load_rgb8(const mtm_color_store *how, void *const *rows, co
 }
 #endif
 
-/* A macro, so that each type and transform has a loop of its own. Rows end 64 readable bytes further, so that the last pixels
- * are taken from a copy. */
+/* A macro, so that each type and transform has a loop of its own. Rows end 64 readable bytes further, so that the
+ * last pixels are taken from a copy. */
 #define RGB8(name, of, coef)                                                                                 \
     static void name(char *dst, const void *const *rows, size_t width)                                       \
     {                                                                                                        \

@@ -1,6 +1,7 @@
-/* kernel/x86/color_rows.h: rows to pixels and back, for the types and layouts that matter; the rest is color.c's. Included by
- * color_avx2.c, color_avx512.c and color_vbmi2.c: plain loops become vectors of either width, only what is interleaved by three is
- * written as shuffles. Work goes in chunks that stay in the first-level cache: transform, convert, interleave.
+/* kernel/x86/color_rows.h: rows to pixels and back, for the types and layouts that matter; the rest is color.c's.
+ * Included by color_avx2.c, color_avx512.c and color_vbmi2.c: plain loops become vectors of either width, only
+ * what is interleaved by three is written as shuffles. Work goes in chunks that stay in the first-level cache:
+ * transform, convert, interleave.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include <immintrin.h>
@@ -79,8 +80,8 @@ static void ict_forward(void *const *rows, size_t n)
 
 /* ---- three interleaved components --------------------------------------------------------------------- */
 
-/* Byte shuffles for three interleaved components of 1 and 2 bytes: [log2 size][16 bytes of the 48][component]: where they come
- * from in 16 bytes of the component; −1: not from it. */
+/* Byte shuffles for three interleaved components of 1 and 2 bytes: [log2 size][16 bytes of the 48][component]:
+ * where they come from in 16 bytes of the component; −1: not from it. */
 static const int8_t spread[2][3][3][16] = {
     {{{0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1, 5},
       {-1, 0, -1, -1, 1, -1, -1, 2, -1, -1, 3, -1, -1, 4, -1, -1},
@@ -319,8 +320,8 @@ static const convert_fn from_rows[MTM_COEF_F32 + 1][3] = {
     [MTM_COEF_F32] = {u8_from_f32, u16_from_f32, u32_from_f32},
 };
 
-/* Pixels as int32 to float32, in place; rescaled on the way. Clamping in float32 to the limits rounded to float32 gives what
- * clamping before rounding does. */
+/* Pixels as int32 to float32, in place; rescaled on the way. Clamping in float32 to the limits rounded to float32
+ * gives what clamping before rounding does. */
 static void to_floats(const mtm_color_store *how, void *row, size_t n)
 {
     const float slope = (float)how->slope, inter = (float)how->inter;

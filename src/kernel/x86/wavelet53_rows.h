@@ -1,10 +1,12 @@
-/* kernel/x86/wavelet53_rows.h: the 5/3 transform for one element type and one width of vectors. The including file defines
- * N(name) (the type's prefix), T, V, LANES, and N(load), N(store), N(set), N(lift), N(carry), N(join), N(split); SEEN when
- * int16 rows shall be able to say what they reach, with N(range), N(range_begin), N(range_add), N(range_ends), N(range_end).
+/* kernel/x86/wavelet53_rows.h: the 5/3 transform for one element type and one width of vectors. The including file
+ * defines N(name) (the type's prefix), T, V, LANES, and N(load), N(store), N(set), N(lift), N(carry), N(join),
+ * N(split); SEEN when int16 rows shall be able to say what they reach, with N(range), N(range_begin),
+ * N(range_add), N(range_ends), N(range_end).
  *
- * Both directions are the same two recurrences over pairs: b[i] lifts by a[i] and a[i + 1], then a[i] by b[i − 1] and b[i];
- * a is the high-pass side, inverse, and the even samples, forward. A row that begins with a b is that b and then a row that
- * begins with an a. Vectors handle the pairs that have an a[i + 1]; the last one or two samples, mirrored, are done singly.
+ * Both directions are the same two recurrences over pairs: b[i] lifts by a[i] and a[i + 1], then a[i] by b[i − 1]
+ * and b[i]; a is the high-pass side, inverse, and the even samples, forward. A row that begins with a b is that b
+ * and then a row that begins with an a. Vectors handle the pairs that have an a[i + 1]; the last one or two
+ * samples, mirrored, are done singly.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 

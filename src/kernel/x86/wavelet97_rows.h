@@ -1,10 +1,10 @@
-/* kernel/x86/wavelet97_rows.h: the 9/7 transform for one width of vectors. The including file defines V, LANES, and f32_load,
- * f32_store, f32_set, f32_add, f32_mul, f32_fma, f32_carry, f32_join, f32_split.
+/* kernel/x86/wavelet97_rows.h: the 9/7 transform for one width of vectors. The including file defines V, LANES,
+ * and f32_load, f32_store, f32_set, f32_add, f32_mul, f32_fma, f32_carry, f32_join, f32_split.
  *
- * Both directions are the same four recurrences over pairs: b1[i] = b[i] lifted by a[i] and a[i + 1], a1[i] by b1[i − 1] and
- * b1[i], b2[i − 1] by a1[i − 1] and a1[i], a2[i − 1] by b2[i − 2] and b2[i − 1]; a is the high-pass side, inverse, and the even
- * samples, forward. Vectors run behind their input by one pair, and each remembers its last lane for the next. The first
- * pair and the last two are done singly, with their neighbours mirrored.
+ * Both directions are the same four recurrences over pairs: b1[i] = b[i] lifted by a[i] and a[i + 1], a1[i] by
+ * b1[i − 1] and b1[i], b2[i − 1] by a1[i − 1] and a1[i], a2[i − 1] by b2[i − 2] and b2[i − 1]; a is the high-pass
+ * side, inverse, and the even samples, forward. Vectors run behind their input by one pair, and each remembers its
+ * last lane for the next. The first pair and the last two are done singly, with their neighbours mirrored.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 
@@ -57,8 +57,8 @@ INLINE void pairs97(V *a2, V *b2, V *b2_before, vectors97 *s, V a, V next, V b, 
     *s = (vectors97){b1, a1, *b2};
 }
 
-/* The last two pairs, or pair and a half (`whole` false: the last b is missing), from a[0 … 2], b[0 … 2]: a[2] is the row's last
- * a; b2 of pair 0 is known. out: a2[1], b2[1], a2[2], b2[2]. */
+/* The last two pairs, or pair and a half (`whole` false: the last b is missing), from a[0 … 2], b[0 … 2]: a[2] is
+ * the row's last a; b2 of pair 0 is known. out: a2[1], b2[1], a2[2], b2[2]. */
 INLINE void end97(float out[4], const float *a, const float *b, float b2, bool whole, bool forward)
 {
     const float p = f32_step(b[0], a[0], a[1], forward, 0), q = f32_step(b[1], a[1], a[2], forward, 0);
