@@ -591,7 +591,7 @@ static inline void w_tile_part(w_bytes *out, const w_spec *s, int64_t tile, int 
     if (s->packed == W_PPT) {
         const size_t at = w_begin(out, J2K_PPT);
 
-        w_put(out, (uint64_t)part, 1);
+        w_put(out, s->seed & 1 ? 0 : (uint64_t)part, 1); /* numbered by tile-part or, as some do, by tile */
         w_add(out, packed.p, packed.n);
         w_end(out, at);
     }

@@ -355,12 +355,73 @@ static void test_plan_of_beginning(void **state)
     }
 }
 
+/* ---- out of memory ------------------------------------------------------------------------------------ */
+
+static mtm_status read_all(const w_stream *w, const w_spec *s)
+{
+    opened o = {.in = {.data = w->out.p, .size_bytes = w->out.n}};
+    const j2k_want whole = {.region = s->image, .whole = true};
+    mtm_status status = open_status(&o, NULL);
+    j2k_counts counts = {0};
+
+    for (int64_t t = 0; t < w->n_tiles && status == MTM_OK; t++) {
+        const j2k_params *p = NULL;
+        j2k_tile tile;
+
+        status = j2k_tile_params(&p, &o.stream, t, &o.arena, &o.notes, NULL);
+        if (status == MTM_OK)
+            status = j2k_tile_layout(&tile, &o.header.size, p, t, &whole, w->out.n, NULL, &o.arena, NULL);
+        if (status == MTM_OK)
+            status = j2k_tile_packets(&tile, &o.stream, &whole, &counts, &o.arena, &o.notes, NULL);
+    }
+    opened_free(&o);
+    return status;
+}
+
+/* The n-th allocation fails, for every n: an error each time, and nothing is lost. */
+static void test_out_of_memory(void **state)
+{
+    mtm_rng r = mtm_rng_at(14, 0, 0, 0);
+
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        const w_spec s = w_random_stream(&r);
+        w_stream w = w_stream_new(&s);
+        mtm_status status = MTM_E_NOMEM;
+        int n = 0;
+
+        for (; status != MTM_OK && n < 1000; n++) {
+            mtm_mem_fail_after(n);
+            status = read_all(&w, &s);
+            mtm_mem_fail_after(-1);
+            assert_true(status == MTM_OK || status == MTM_E_NOMEM);
+        }
+        assert_true(n > 1 && n < 1000);
+        status = MTM_E_NOMEM;
+        for (n = 0; status != MTM_OK && n < 1000; n++) {
+            mtm_j2k_ranges *plan = NULL;
+            mtm_codec_info *info = NULL;
+
+            mtm_mem_fail_after(n);
+            status = mtm_j2k_plan(&plan, w.out.p, w.out.n, w.out.n, NULL, NULL);
+            if (status == MTM_OK)
+                status = j2k_info_new(&info, w.out.p, w.out.n, NULL, NULL);
+            mtm_mem_fail_after(-1);
+            assert_true(status == MTM_OK || status == MTM_E_NOMEM);
+            mtm_j2k_ranges_free(plan), j2k_info_free(info);
+        }
+        assert_true(n > 3 && n < 1000);
+        w_stream_free(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packets),   cmocka_unit_test(test_parts_and_plans),
-        cmocka_unit_test(test_cut),       cmocka_unit_test(test_wrong_lengths),
-        cmocka_unit_test(test_wrong_plt), cmocka_unit_test(test_plan_of_beginning),
+        cmocka_unit_test(test_packets),       cmocka_unit_test(test_parts_and_plans),
+        cmocka_unit_test(test_cut),           cmocka_unit_test(test_wrong_lengths),
+        cmocka_unit_test(test_wrong_plt),     cmocka_unit_test(test_plan_of_beginning),
+        cmocka_unit_test(test_out_of_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

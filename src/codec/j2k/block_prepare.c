@@ -133,10 +133,11 @@ mtm_status j2k_block_prepare(mtm_block *out, const j2k_tile_component *tc, const
         return MTM_OK;
     if (planes - skipped < 1)
         return block_wrong(out, b, in, "zero bit-planes", err);
-    if (planes - skipped > MTM_BLOCK_MAX_PLANES)
-        return mtm_fail(err, MTM_E_UNSUPPORTED, b->first->data - in->data,
-                        "a code-block of %" PRId32 " bit-planes; %d are decoded", planes - skipped,
-                        MTM_BLOCK_MAX_PLANES);
+    if ((b->ht ? planes + b->zero_planes : planes) > MTM_BLOCK_MAX_PLANES)
+        return in->partial ? block_wrong(out, b, in, "", err)
+                           : mtm_fail(err, MTM_E_UNSUPPORTED, b->first->data - in->data,
+                                      "a code-block of %" PRId32 " bit-planes; %d are decoded", planes,
+                                      MTM_BLOCK_MAX_PLANES);
     if (b->ht) {
         out->n_planes = b->zero_planes + skipped + 1, out->plane = planes - skipped - 1;
         if (!out->plane && out->n_passes > 1) /* there is no bit-plane that refinement could code */

@@ -135,13 +135,15 @@ typedef struct j2k_tile_part {
     struct j2k_tile_part *next; /* of the same tile, in the order of the codestream */
     uint64_t offset, end;       /* SOT; behind the tile-part, by what it says of itself */
     uint32_t number;            /* in the codestream */
+    const uint8_t *ppm, *plm;   /* its packet headers and lengths in the main header; NULL: none there */
+    uint64_t ppm_bytes, plm_bytes;
     /* From the tile-part's header, by j2k_tile_params. */
-    uint64_t data_offset;   /* behind SOD; 0: the header is missing or damaged (partial decoding) */
+    uint64_t data_offset;   /* behind SOD; 0: the header is missing or damaged */
     const uint8_t *lengths; /* of its packets: Iplt, or Iplm; NULL: not given */
     uint64_t lengths_bytes;
-    const uint8_t
-        *headers; /* packed packet headers: of this tile-part (PPM), or in a tile's first tile-part those of
-                               * the whole tile, once j2k_tile_params joined them; NULL: they are in the packets */
+    const uint8_t *
+        headers; /* packed packet headers (PPT, PPM): in the first tile-part, those of the whole tile; NULL: they
+                             * are in the packets */
     uint64_t headers_bytes;
 } j2k_tile_part;
 

@@ -141,7 +141,7 @@ static mtm_status ppm_hand_out(const pointers *p, j2k_tile_part *const *parts, i
         if (mtm_read_u32(&r, &size_bytes, NULL) != MTM_OK || size_bytes > mtm_reader_left(&r))
             return mtm_fail(err, MTM_E_CORRUPT, (int64_t)offset,
                             "PPM ends inside the packet headers of tile-part %" PRId32, i);
-        parts[i]->headers = r.data + r.at, parts[i]->headers_bytes = size_bytes;
+        parts[i]->ppm = r.data + r.at, parts[i]->ppm_bytes = size_bytes;
         r.at += size_bytes;
     }
     return MTM_OK;
@@ -165,7 +165,7 @@ static mtm_status plm_hand_out(const pointers *p, j2k_tile_part *const *parts, i
     }
     at = 0;
     for (int32_t i = 0; i < n; at += 1 + (uint64_t)all[at], i++)
-        parts[i]->lengths = all + at + 1, parts[i]->lengths_bytes = all[at];
+        parts[i]->plm = all + at + 1, parts[i]->plm_bytes = all[at];
     return MTM_OK;
 }
 
@@ -417,7 +417,7 @@ typedef struct tile_headers {
     int64_t index;
     j2k_params_reader reader;
     j2k_params params; /* the changed copy */
-    numbered ppt;
+    numbered plt, ppt; /* of one tile-part */
 } tile_headers;
 
 /* A copy of the main header's parameters, made when the first marker segment wants to change them. */
@@ -438,7 +438,7 @@ static mtm_status params_copy(tile_headers *t, mtm_error *err)
     return MTM_OK;
 }
 
-static mtm_status tile_segment(tile_headers *t, j2k_segment *g, numbered *plt, mtm_error *err)
+static mtm_status tile_segment(tile_headers *t, j2k_segment *g, mtm_error *err)
 {
     const j2k_marker_rule *const rule = j2k_marker_rule_of(g->code);
 
@@ -451,7 +451,7 @@ static mtm_status tile_segment(tile_headers *t, j2k_segment *g, numbered *plt, m
         return mtm_fail(err, MTM_E_CORRUPT, (int64_t)g->offset, "%s does not belong into a tile-part header",
                         rule->name);
     if (g->code == J2K_PLT)
-        return numbered_add(plt, g, err);
+        return numbered_add(&t->plt, g, err);
     if (g->code == J2K_PPT)
         return numbered_add(&t->ppt, g, err);
     if (!(rule->traits & J2K_KEYED))
@@ -466,11 +466,12 @@ static mtm_status tile_part_header(tile_headers *t, j2k_tile_part *part, mtm_err
     const j2k_input *const in = t->s->in;
     uint64_t at = part->offset;
     const uint64_t end = mtm_min_i64((int64_t)part->end, (int64_t)in->size_bytes);
-    numbered plt;
     j2k_segment g;
 
     part->data_offset = 0;
-    numbered_begin(&plt);
+    part->headers = part->ppm, part->headers_bytes = part->ppm_bytes;
+    part->lengths = part->plm, part->lengths_bytes = part->plm_bytes;
+    numbered_begin(&t->plt), numbered_begin(&t->ppt);
     t->reader.seen_once = 0;
     MTM_TRY(j2k_segment_next(&g, in, &at, end, err));
     if (g.code != J2K_SOT || g.size_bytes != J2K_SOT_BYTES || j2k_u16_at(in, part->offset + 4) != t->index)
@@ -482,39 +483,41 @@ static mtm_status tile_part_header(tile_headers *t, j2k_tile_part *part, mtm_err
             break;
         if (g.code == J2K_SOT || g.code == J2K_EOC)
             return mtm_fail(err, MTM_E_CORRUPT, (int64_t)g.offset, "a tile-part's header ends without SOD");
-        MTM_TRY(tile_segment(t, &g, &plt, err));
+        MTM_TRY(tile_segment(t, &g, err));
     }
     part->data_offset = at;
-    if (plt.n) {
-        MTM_TRY(numbered_join(&plt, &part->lengths, t->reader.arena, err));
-        part->lengths_bytes = plt.bytes;
+    if (t->plt.n) {
+        MTM_TRY(numbered_join(&t->plt, &part->lengths, t->reader.arena, err));
+        part->lengths_bytes = t->plt.bytes;
+    }
+    if (t->ppt.n && t->s->header->has_ppm)
+        return mtm_fail(err, MTM_E_CORRUPT, (int64_t)part->offset, "PPT in a codestream that has PPM");
+    if (t->ppt.n) {
+        MTM_TRY(numbered_join(&t->ppt, &part->headers, t->reader.arena, err));
+        part->headers_bytes = t->ppt.bytes;
     }
     return MTM_OK;
 }
 
-/* Packet headers of the whole tile in its first tile-part: PPT's, or PPM's of its tile-parts one after the other. */
-static mtm_status packed_headers_join(tile_headers *t, j2k_tile_part *first, mtm_error *err)
+/* Packet headers of the whole tile, one tile-part's after the other, into its first tile-part: a header may stand in an earlier
+ * tile-part than its packet (T.800 A.7.5). */
+static mtm_status packed_headers_join(j2k_tile_part *first, j2k_arena *arena, mtm_error *err)
 {
     uint64_t bytes = 0;
+    bool any = false;
     uint8_t *to;
 
-    if (t->ppt.n) {
-        if (t->s->header->has_ppm)
-            return mtm_fail(err, MTM_E_CORRUPT, (int64_t)first->offset, "PPT in a codestream that has PPM");
-        first->headers_bytes = t->ppt.bytes;
-        return numbered_join(&t->ppt, &first->headers, t->reader.arena, err);
-    }
-    if (!t->s->header->has_ppm || !first->next)
-        return MTM_OK;
     for (const j2k_tile_part *p = first; p; p = p->next)
-        bytes += p->headers_bytes;
-    if (!(to = j2k_arena_take(t->reader.arena, bytes)))
+        any |= p->headers != NULL, bytes += p->headers_bytes;
+    if (!any || !first->next)
+        return MTM_OK;
+    if (!(to = j2k_arena_take(arena, bytes)))
         return MTM_NOMEM(err);
     bytes = 0;
-    for (j2k_tile_part *p = first; p; p = p->next) {
-        memcpy(to + bytes, p->headers, p->headers_bytes);
+    for (const j2k_tile_part *p = first; p; p = p->next) {
+        if (p->headers_bytes)
+            memcpy(to + bytes, p->headers, p->headers_bytes);
         bytes += p->headers_bytes;
-        p->headers_bytes = 0; /* moved: reading the tile again must not double them */
     }
     first->headers = to, first->headers_bytes = bytes;
     return MTM_OK;
@@ -523,12 +526,12 @@ static mtm_status packed_headers_join(tile_headers *t, j2k_tile_part *first, mtm
 mtm_status j2k_tile_params(const j2k_params **out, const j2k_stream *s, int64_t index, j2k_arena *arena,
                            j2k_notes *notes, mtm_error *err)
 {
-    tile_headers t = {.s = s, .index = index};
+    tile_headers t;
     j2k_tile_part *const first = s->tiles[index];
     j2k_params *changed;
 
     *out = &s->header->params;
-    numbered_begin(&t.ppt);
+    t.s = s, t.index = index;
     t.reader = (j2k_params_reader){
         .size = &s->header->size, .tile = true, .orders_fresh = true, .arena = arena, .notes = notes};
     for (j2k_tile_part *p = first; p; p = p->next) {
@@ -541,7 +544,7 @@ mtm_status j2k_tile_params(const j2k_params **out, const j2k_stream *s, int64_t 
             j2k_note(notes, "the header of a tile-part of tile %" PRId64 " is damaged", index);
     }
     if (first)
-        MTM_TRY(packed_headers_join(&t, first, err));
+        MTM_TRY(packed_headers_join(first, arena, err));
     if (!t.reader.params)
         return MTM_OK;
     MTM_TRY(j2k_params_check(&t.params, &s->header->size, first->offset, notes, err));
