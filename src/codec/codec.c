@@ -191,16 +191,17 @@ static mtm_dtype common_dtype(const plane_list *l)
 {
     static const mtm_dtype of[2][4] = {{MTM_U8, MTM_U16, MTM_U32, MTM_U64},
                                        {MTM_I8, MTM_I16, MTM_I32, MTM_I64}};
-    bool any_signed = false;
+    bool any_signed = false, same = true;
     int32_t log2_size = 0;
 
     for (int32_t i = 0; i < l->n; i++) {
         const mtm_dtype t = l->at[i].dtype;
 
-        if (!mtm_dtype_is_integer(t))
-            return t;
+        same &= t == l->at[0].dtype;
         any_signed |= t == MTM_I8 || t == MTM_I16 || t == MTM_I32 || t == MTM_I64;
     }
+    if (same) /* also those that were asked for */
+        return l->at[0].dtype;
     for (int32_t i = 0; i < l->n; i++) {
         const mtm_dtype t = l->at[i].dtype;
         const bool wider = any_signed && (t == MTM_U8 || t == MTM_U16 || t == MTM_U32);
@@ -447,7 +448,9 @@ static void finish(batch *b, int64_t i, mtm_status s, const mtm_error *e, const 
     pthread_mutex_lock(&b->lock);
     if (s && i < b->failed)
         b->failed = i, b->first = *e;
-    if (!s && b->report)
+    if (b->report && s)
+        b->report->complete = false;
+    else if (b->report)
         report_add(b->report, report);
     pthread_mutex_unlock(&b->lock);
     if (b->statuses)
@@ -535,6 +538,8 @@ mtm_status mtm_decode_batch(mtm_codec_ctx *ctx, const mtm_span *frames, int64_t 
     if (b.report)
         *b.report = (mtm_decode_report){.complete = true, .levels = INT32_MAX};
     s = batch_run(&b, n, err);
+    if (b.report && b.report->levels == INT32_MAX)
+        b.report->levels = -1; /* no frame could be read */
     if (!dst->data && s)
         mtm_array_drop(&made);
     else if (!dst->data)
