@@ -207,7 +207,7 @@ static bool params_get(job *j, cli_option *o)
         !cli_int(&cli_encode, &o[LAYERS], 1, 65535, 0, &p->layers) ||
         !cli_int(&cli_encode, &o[LEVELS], 0, 32, -1, &p->levels) ||
         !cli_int(&cli_encode, &o[MCT], 0, 1, -1, &p->mct) ||
-        !cli_int(&cli_encode, &o[BITS], 1, 31, 0, &p->bits) || !int_pair(&o[BLOCK], p->block) ||
+        !cli_int(&cli_encode, &o[BITS], 1, 32, 0, &p->bits) || !int_pair(&o[BLOCK], p->block) ||
         !long_pair(&o[TILE], p->tile) || !long_pair(&o[ORIGIN], p->origin) ||
         !precincts_get(j, &o[PRECINCTS]) || !style_get(j, &o[STYLE]))
         return false;

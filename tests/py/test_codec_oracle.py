@@ -120,6 +120,22 @@ def inner(a):
     return (a // 2 + (info.max // 4 if info.min == 0 else 0)).astype(a.dtype)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.uint32])
+@pytest.mark.parametrize("codec", ["htj2k", "j2k"])
+@pytest.mark.parametrize("bits", [17, 20, 24, 26, 29, 31, 32])
+def test_deep_samples(codec, dtype, bits, rng):
+    for shape in ((50, 61), (50, 61, 3), (1, 5), (130, 3)):
+        a = picture(rng, shape, dtype, bits)
+        data = mt.codec.encode(a, codec=codec, bits=bits)
+        back = mt.codec.decode(data)
+        assert back.dtype == dtype and np.array_equal(back, a)
+        assert np.array_equal(mt.codec.decode(data, region=((0, 1), (1, 3))), a[:1, 1:3])
+        if codec == "htj2k":
+            assert np.array_equal(their_shape(imagecodecs().htj2k_decode(data, planar=False), shape), a)
+        if bits <= 26:  # OpenJPEG's arithmetic ends there
+            assert np.array_equal(their_shape(imagecodecs().jpeg2k_decode(data), shape), a)
+
+
 # ---- their streams, our decoder --------------------------------------------------------------------------
 
 
