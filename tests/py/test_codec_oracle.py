@@ -579,6 +579,69 @@ def test_a_prefix_holds_a_resolution(codec, rng):
         assert report["levels"] == reduce and not report["complete"] and whole.shape == a.shape
 
 
+# ---- anything with anything ------------------------------------------------------------------------------
+
+
+def any_stream(rng):
+    """(picture, stream, whether it is lossless), with options drawn at random."""
+    dtype = DTYPES[rng.integers(4)]
+    bits, channels = int(rng.integers(1, np.iinfo(dtype).bits + 1)), int(rng.integers(1, 5))
+    size = tuple(int(n) for n in rng.integers(1, 200, 2))
+    levels = int(rng.integers(0, 7))
+    options = {
+        "codec": ["htj2k", "j2k"][rng.integers(2)],
+        "levels": levels,
+        "block": [(64, 64), (32, 32), (16, 16), (4, 4), (8, 64), (4, 1024)][rng.integers(6)],
+        "progression": mt.codec.PROGRESSIONS[rng.integers(5)],
+        "tile": [None, (64, 64), (50, 77), (33, 128)][rng.integers(4)],
+        "quality": None if rng.integers(2) else float(rng.integers(20, 100)),
+        "precincts": [(128, 128), (64, 64)] if levels and rng.integers(2) else None,
+        "origin": tuple(int(n) for n in rng.integers(0, 33, 2)) if rng.integers(3) == 0 else (0, 0),
+        "plt": bool(rng.integers(2)),
+        "tlm": bool(rng.integers(2)),
+    }
+    if options["codec"] == "j2k":
+        options["style"] = ["", "bypass", "termall", "causal,segsym", "reset,predictable"][rng.integers(5)]
+        options["layers"] = [None, 3][rng.integers(2)]
+    a = picture(rng, size if channels == 1 else (*size, channels), dtype, bits)
+    return a, mt.codec.encode(a, bits=bits, **options), options["quality"] is None
+
+
+def any_part(rng, shape):
+    """Keyword arguments of decode for a random region and channels, and the same as an index of the whole picture."""
+    (y0, y1), (x0, x1) = (sorted(int(v) for v in rng.choice(n + 1, 2, replace=False)) for n in shape[:2])
+    part, index = {"region": ((y0, y1), (x0, x1))}, (slice(y0, y1), slice(x0, x1))
+    if len(shape) == 3 and rng.integers(2):
+        chosen = [int(c) for c in rng.permutation(shape[2])[: rng.integers(1, shape[2] + 1)]]
+        part["components"] = chosen
+        index = (*index, chosen[0] if len(chosen) == 1 else chosen)
+    return part, index
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_part_of_any_stream(seed):
+    """Region, resolution, channels, layout, threads, plan and rows agree with the whole picture."""
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        a, data, lossless = any_stream(rng)
+        reduce = int(rng.integers(0, mt.codec.info(data)["min_levels"] + 1))
+        whole = mt.codec.decode(data, reduce=reduce)
+        assert reduce or not lossless or np.array_equal(whole, a)
+        if not whole.size:
+            continue
+        for _ in range(3):
+            part, index = any_part(rng, whole.shape)
+            part["reduce"] = reduce
+            got = mt.codec.decode(data, planar=True, threads=int(rng.integers(1, 4)), **part)
+            wanted = whole[index]
+            assert np.array_equal(got, wanted.transpose(2, 0, 1) if wanted.ndim == 3 else wanted)
+            plan = mt.codec.plan(data, **part)
+            kept = only(data, plan, rng, "random")
+            assert np.array_equal(mt.codec.decode(kept, present=plan, **part), wanted)
+        rows = [rows for _, rows in mt.codec.decode_rows(data, reduce=reduce, threads=2)]
+        assert np.array_equal(np.concatenate(rows), whole)
+
+
 # ---- every instruction set -------------------------------------------------------------------------------
 
 TIER_PROGRAM = """
