@@ -154,13 +154,13 @@ static void twice_64(int64_t twice[EBCOT_COLUMNS], const fast_block *s, int32_t 
     static inline mtm_block_status name(const mtm_block *b, ptrdiff_t at,                                    \
                                         const twice_type twice[EBCOT_COLUMNS], int32_t n)                    \
     {                                                                                                        \
-        bool fits = true;                                                                                    \
+        twice_type misfit = 0;                                                                               \
                                                                                                              \
         switch ((mtm_coef)b->type) {                                                                         \
         case MTM_COEF_I16:                                                                                   \
             for (int32_t x = 0; x < n; x++) {                                                                \
                 ((int16_t *)b->dst)[at + x] = (int16_t)(twice[x] / 2);                                       \
-                fits = fits && twice[x] / 2 == (int16_t)(twice[x] / 2);                                      \
+                misfit |= twice[x] / 2 ^ (int16_t)(twice[x] / 2);                                            \
             }                                                                                                \
             break;                                                                                           \
         case MTM_COEF_I32:                                                                                   \
@@ -180,7 +180,7 @@ static void twice_64(int64_t twice[EBCOT_COLUMNS], const fast_block *s, int32_t 
                 ((int64_t *)b->dst)[at + x] = twice[x];                                                      \
             break;                                                                                           \
         }                                                                                                    \
-        return fits ? MTM_BLOCK_OK : MTM_BLOCK_TOO_LARGE;                                                    \
+        return misfit ? MTM_BLOCK_TOO_LARGE : MTM_BLOCK_OK;                                                  \
     }
 STORE(store_32, int32_t)
 STORE(store_64, int64_t)
@@ -206,7 +206,7 @@ static mtm_block_status store_word(const fast_block *s, const mtm_block *b, int3
 
         if (b->n_planes <= NARROW_PLANES) {
             twice_32(narrow, s->planes[0] + at, row, has, negative, top, last.plane);
-            stored = store_32(b, to, narrow, n);
+            stored = n == EBCOT_COLUMNS ? store_32(b, to, narrow, EBCOT_COLUMNS) : store_32(b, to, narrow, n);
         } else {
             twice_64(wide, s, at, row, has, negative, top, last.plane);
             stored = store_64(b, to, wide, n);

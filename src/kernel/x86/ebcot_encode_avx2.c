@@ -7,7 +7,8 @@
 
 #include "ebcot_block.h"
 
-enum { NARROW_PLANES = 31, DECISION = 0x80 }; /* in a listed byte, beside its context */
+/* A listed byte: a context and its DECISION, or RUNS and one less than a number of columns that are runs of zeros. */
+enum { NARROW_PLANES = 31, DECISION = 0x80, RUNS = 0x60 };
 
 /* Raw bits of the segment so far. */
 typedef struct raw_bits {
@@ -52,12 +53,38 @@ static inline void encode_one(fast_block *s, mtm_mq_encoder *q, unsigned listed)
     q->c <<= n, q->ct -= n;
 }
 
+/* n decisions 0 in the context of runs: at once if that takes no renormalisation. */
+static void encode_runs(fast_block *s, mtm_mq_encoder *q, uint32_t n)
+{
+    const uint64_t state = s->contexts[EBCOT_RUN];
+    const uint32_t take = n * (uint32_t)(state >> 48);
+
+    if (!(state & 1) && q->a >= 0x8000 + take) {
+        q->a -= take, q->c += take;
+        return;
+    }
+    for (; n > 0; n--)
+        encode_one(s, q, EBCOT_RUN);
+}
+
+static inline void encode_listed(fast_block *s, mtm_mq_encoder *q, unsigned listed)
+{
+    if (__builtin_expect((listed & RUNS) == RUNS, 0)) {
+        mtm_mq_encoder copy = *q; /* so that q itself may stay in registers */
+
+        encode_runs(s, &copy, (listed & 0xF) + 1);
+        *q = copy;
+    } else {
+        encode_one(s, q, listed);
+    }
+}
+
 static __attribute__((noinline)) void encode_from(fast_encoder *e, uint32_t from)
 {
     mtm_mq_encoder q = e->mq;
 
     for (uint32_t i = from, n = e->n_listed; i < n; i++)
-        encode_one(&e->block, &q, e->block.plain[i]);
+        encode_listed(&e->block, &q, e->block.plain[i]);
     e->mq = q;
 }
 
@@ -67,8 +94,8 @@ static __attribute__((noinline)) void encode_two(fast_encoder *e, fast_encoder *
     mtm_mq_encoder q = e->mq, r = f->mq;
 
     for (uint32_t i = 0; i < both; i++) {
-        encode_one(&e->block, &q, e->block.plain[i]);
-        encode_one(&f->block, &r, f->block.plain[i]);
+        encode_listed(&e->block, &q, e->block.plain[i]);
+        encode_listed(&f->block, &r, f->block.plain[i]);
     }
     e->mq = q, f->mq = r;
     encode_from(e, both), encode_from(f, both);
@@ -162,7 +189,7 @@ static inline uint8_t *refine_word(fast_block *s, uint32_t *near, int32_t at, ui
 static inline uint8_t *clean_up_word(fast_block *s, uint32_t *near, int32_t at, uint8_t *to)
 {
     const uint64_t all = ~(s->significant[at] | s->visited[at]) & s->valid[at], bits = s->plane[at];
-    const uint64_t lone = all & ~nonzero_bytes(near);
+    const uint64_t lone = all & ~nonzero_bytes(near), some = bits | bits >> 1 | bits >> 2 | bits >> 3;
     uint64_t left = all, runs = lone & lone >> 1 & lone >> 2 & lone >> 3 & ROW;
 
     while (left) {
@@ -170,13 +197,16 @@ static inline uint8_t *clean_up_word(fast_block *s, uint32_t *near, int32_t at, 
         uint8_t bit = bits >> i & 1;
 
         if (runs >> i & 1) {
-            const unsigned column = bits >> i & 15, zeros = (unsigned)_tzcnt_u32(column);
+            const unsigned columns = (unsigned)_tzcnt_u64(~((runs & ~some) >> i) & ROW) / 4;
 
-            *to++ = (uint8_t)(EBCOT_RUN | (column ? DECISION : 0));
-            if (!column) {
-                left &= ~(UINT64_C(15) << i);
+            if (columns) {
+                *to++ = (uint8_t)(RUNS + columns - 1);
+                left &= ~((columns < EBCOT_COLUMNS ? (UINT64_C(1) << 4 * columns) - 1 : UINT64_MAX) << i);
                 continue;
             }
+            const unsigned zeros = (unsigned)_tzcnt_u64(bits >> i);
+
+            *to++ = EBCOT_RUN | DECISION;
             *to++ = (uint8_t)(EBCOT_UNIFORM | zeros >> 1 << 7),
             *to++ = (uint8_t)(EBCOT_UNIFORM | (zeros & 1) << 7);
             i += zeros, bit = 1;
@@ -376,7 +406,10 @@ static void load(fast_block *s, const mtm_block_input *b, int32_t n_planes)
                           n = left < EBCOT_COLUMNS ? left : EBCOT_COLUMNS;
             int32_t q[EBCOT_COLUMNS];
 
-            load_row(b, y * b->stride + k * EBCOT_COLUMNS, n, q);
+            if (n == EBCOT_COLUMNS)
+                load_row(b, y * b->stride + k * EBCOT_COLUMNS, EBCOT_COLUMNS, q);
+            else
+                load_row(b, y * b->stride + k * EBCOT_COLUMNS, n, q);
             split_row(s, y / EBCOT_STRIPE * s->words + k, y % EBCOT_STRIPE, q, n_planes);
         }
 }
@@ -396,6 +429,12 @@ static uint64_t any_magnitude(const mtm_block_input *b)
                 const int32_t v = ((const int32_t *)b->src)[at + x];
 
                 any_32 |= v < 0 ? 0 - (uint32_t)v : (uint32_t)v;
+            }
+        else if (b->type == MTM_COEF_I16)
+            for (int32_t x = 0; x < b->width; x++) {
+                const int32_t v = ((const int16_t *)b->src)[at + x];
+
+                any_32 |= (uint32_t)(v < 0 ? -v : v);
             }
         else
             for (int32_t x = 0; x < b->width; x++)

@@ -1,10 +1,11 @@
 /* kernel/x86/ebcot_passes_avx2.c: the coding passes of the fast EBCOT block decoder. Also for the tiers above AVX2: with
  * their registers at hand compilers move general ones there and back, within the chain that everything waits for.
  *
- * Budget (Zen 4, 12-bit CT, lossless: 7.2 decisions a coefficient, 128 cycles): propagation 2.4 decisions, 65 cycles, half
- * of them after wrong guesses of significance, which no code avoids (0.5 a coefficient) but which may find the sign's state
- * at hand; refinement 2.4 in 22, two blocks in turn, 9 a decision (alone: 16, a state going to memory and back); cleanup
- * 2.5 in 30, most of them runs, skipped together; coefficients out of bit-planes 5.
+ * Budget (Zen 4, 12-bit CT, lossless: 7.2 decisions a coefficient, 127 cycles): propagation 2.4 decisions in 60, half of
+ * that after wrong guesses of significance (0.5 a coefficient, and nobody can know better); refinement 2.4 in 22, two blocks
+ * in turn, 9 a decision (alone 16: a state goes to memory and back); cleanup 2.5 in 30, most of them runs, skipped
+ * together; coefficients out of bit-planes 7. Two blocks in turn in the other passes was tried and gains nothing: they
+ * wait for guesses more than for chains.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "ebcot_block.h"
 
@@ -73,22 +74,58 @@ static inline void decode_sign(fast_block *s, mq_registers *q, uint32_t *near, u
     spread_minus(s, minus_of(near), i, sign);
 }
 
+/* What coefficient i of a row, now significant, adds to the first byte of the later one `ahead` of it in coding order. */
+static inline unsigned told_by(unsigned i, unsigned ahead)
+{
+    static const uint8_t told[4][72] = {{0, 0x10, 0, 0, 0x40, 0x01},    /* N, W, NW */
+                                        {0, 0x10, 0, 0x04, 0x40, 0x01}, /* and SW */
+                                        {0, 0x10, 0, 0x04, 0x40, 0x01},
+                                        {0, 0, 0, 0x04, 0x40}};
+
+    return told[i % 4][ahead];
+}
+
+/* What is known of a coefficient's neighbours: its byte of near, and of minus. */
+typedef struct surroundings {
+    unsigned near, minus;
+} surroundings;
+
+static inline surroundings surroundings_of(const uint32_t *near, unsigned i)
+{
+    return (surroundings){byte_at(near, i), byte_at(minus_of(near), i)};
+}
+
+/* The surroundings of the next coefficient are read before it is known what becomes of this one, and before that is
+ * written down: what a wrong guess or a write would make it wait for, it has already. */
 static inline void propagate_word(fast_block *s, mq_registers *q, uint32_t *near, int32_t at)
 {
     const uint64_t open = ~s->significant[at] & s->valid[at];
     uint64_t left = nonzero_bytes(near) & open, visited = left, found = 0, negative = s->negative[at];
+    unsigned i = (unsigned)_tzcnt_u64(left);
+    surroundings now = surroundings_of(near, i);
 
     while (left) {
-        const unsigned i = (unsigned)_tzcnt_u64(left), byte = byte_at(near, i);
-        const uint64_t sign = sign_state(s, near, i);
+        const unsigned neighbours = now.near >> 4 | now.minus;
+        const uint64_t state = s->contexts[s->sign[neighbours]], bit = _blsi_u64(left);
 
-        left = _blsr_u64(left);
-        if (mq_step(s, q, s->zero[byte])) {
+        left ^= bit;
+        const unsigned then = (unsigned)_tzcnt_u64(left);
+        const surroundings after = surroundings_of(near, then);
+        if (mq_step(s, q, s->zero[now.near])) {
             const uint64_t more = later_neighbours(i) & open;
 
-            decode_sign(s, q, near, i, sign, &negative);
-            found |= UINT64_C(1) << i;
-            left |= more, visited |= more;
+            left |= more, visited |= more, found |= bit;
+            const unsigned next = (unsigned)_tzcnt_u64(left), told = told_by(i, next - i);
+            now = surroundings_of(near, next);
+            spread_near(s, near, i);
+            const uint8_t sign =
+                mq_decide(s, q, state, s->contexts + s->sign[neighbours]) ^ s->flip[neighbours];
+            now.near |= told, now.minus |= told & 0xF0 & (0 - (unsigned)sign);
+            negative |= (uint64_t)sign << i;
+            spread_minus(s, minus_of(near), i, sign);
+            i = next;
+        } else {
+            i = then, now = after;
         }
     }
     s->significant[at] |= found, s->negative[at] = negative;
