@@ -242,6 +242,8 @@ static mtm_status plan_get(j2k_reader *r, const j2k_input *in, const mtm_decode_
     if (plan->valid && ask.known && memcmp(&ask, &plan->ask, sizeof ask) == 0 &&
         memcmp(h.key, plan->header.key, sizeof h.key) == 0 && plan->boxes_key == boxes_key(in, &b)) {
         plan->header.offset = h.offset, plan->header.end = h.end, plan->header.sot = h.sot;
+        plan->header.has_tlm = h.has_tlm, plan->header.has_plm = h.has_plm;
+        plan->header.has_ppm = h.has_ppm;
         return MTM_OK;
     }
     plan->wide &= memcmp(h.key, plan->header.key, sizeof h.key) == 0;

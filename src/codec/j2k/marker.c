@@ -475,6 +475,9 @@ static mtm_status main_segment_pass(j2k_header *h, const j2k_input *in, const j2
                         first ? "SIZ does not follow SOC, but marker 0x%04X" : "a second SIZ (0x%04X)",
                         s->code);
     if (!rule) {
+        for (int i = 0; i < 2;
+             i++) /* a warning belongs to this header, not to one that is like it but for the marker */
+            h->key[i] = mtm_hash64(in->data + s->offset, 2, h->key[i]);
         j2k_note(notes, "marker 0x%04X is not known and passed over", s->code);
         return MTM_OK;
     }

@@ -191,14 +191,15 @@ static void decode_queue(filling *f, queue *q, bool ht, j2k_reader *r)
     q->n = 0;
 }
 
-/* Values with a region of interest: what reaches above the Mb planes of the background was scaled up by 2^s (T.800 H.1).
- * In half units, whose last bit says "and a half" once the shift has cut known zeros off. */
-static int64_t unshift(int64_t v2, int32_t n_planes, int32_t s)
+/* Values with a region of interest: of Mb + s bit-planes, what reaches into the upper Mb was scaled up by 2^s (T.800 H.1); s may be
+ * less than Mb where a whole component was shifted. In half units, whose last bit says "and a half" once the shift has cut
+ * known zeros off. */
+static int64_t unshift(int64_t v2, int32_t s)
 {
     const int64_t m = v2 < 0 ? -v2 : v2;
     int64_t u = m;
 
-    if (n_planes < 62 && m >> (n_planes + 1))
+    if (s < 62 && m >> (s + 1))
         u = (m >> s) | ((m & ((INT64_C(1) << s) - 1)) != 0);
     return v2 < 0 ? -u : u;
 }
@@ -220,7 +221,7 @@ static void store_v2(const mtm_block *b, int64_t at, int64_t v2)
 static void decode_roi(filling *f, int64_t item, mtm_block *b, bool ht, j2k_reader *r)
 {
     const j2k_item *const it = &f->d->items[item];
-    const int32_t s = it->component->tc->params->roi_shift, n_planes = it->strip->band->n_planes;
+    const int32_t s = it->component->tc->params->roi_shift;
     mtm_block v2 = *b;
 
     v2.type = MTM_COEF_V2, v2.dst = r->v2, v2.stride = b->width;
@@ -231,7 +232,7 @@ static void decode_roi(filling *f, int64_t item, mtm_block *b, bool ht, j2k_read
     }
     for (int32_t y = 0; y < b->height; y++)
         for (int32_t x = 0; x < b->width; x++)
-            store_v2(b, y * b->stride + x, unshift(r->v2[y * b->width + x], n_planes, s));
+            store_v2(b, y * b->stride + x, unshift(r->v2[y * b->width + x], s));
 }
 
 /* Where a code-block's coefficients go. */
