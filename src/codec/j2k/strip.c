@@ -180,12 +180,14 @@ static void decode_queue(filling *f, queue *q, bool ht, j2k_reader *r)
 {
     (ht ? r->k.ht.decode : r->k.ebcot.decode)(q->blocks, q->n, r->scratch);
     for (int32_t i = 0; i < q->n; i++) {
-        if (q->blocks[i].status == MTM_BLOCK_CORRUPT)
-            damaged_block(f, q->item[i], &q->blocks[i]);
-        if (q->blocks[i].status == MTM_BLOCK_TOO_LARGE) {
+        const mtm_block_status status = q->blocks[i].status;
+
+        if (status == MTM_BLOCK_TOO_LARGE && f->d->check) {
             pthread_mutex_lock(&f->lock);
             f->too_large = true;
             pthread_mutex_unlock(&f->lock);
+        } else if (status != MTM_BLOCK_OK) { /* too large for its own bit-planes is corrupt too */
+            damaged_block(f, q->item[i], &q->blocks[i]);
         }
     }
     q->n = 0;
