@@ -10,10 +10,8 @@ enum {
     ALIGN = 64,
     CHUNK = 32, /* code-blocks that a worker prepares and decodes at a time */
     GRAIN = 8,  /* code-blocks of a task */
-    DEPTH = 4,  /* rows of code-blocks in a strip when threads share them and whole bands would be too much */
+    SHARE = 32  /* code-blocks per thread that a filling of the highest resolution should have */
 };
-static const uint64_t WHOLE_BYTES = (uint64_t)128
-                                    << 20; /* of a tile's bands: kept whole when threads share them */
 
 size_t j2k_coef_size(mtm_coef type)
 {
@@ -22,27 +20,19 @@ size_t j2k_coef_size(mtm_coef type)
 
 /* ---- making ------------------------------------------------------------------------------------------- */
 
-static uint64_t bands_bytes(const j2k_tile_decoder *d)
-{
-    uint64_t n = 0;
-
-    for (int32_t c = 0; c < d->tile.n_components; c++)
-        for (int32_t r = 0; r <= d->components[c].tc->top; r++)
-            for (int32_t i = 0; i < d->components[c].tc->resolutions[r].n_bands; i++) {
-                const j2k_band *const b = &d->components[c].tc->resolutions[r].bands[i];
-
-                n += ((uint64_t)b->blocks_wide << b->block_w) * ((uint64_t)b->blocks_high << b->block_h) *
-                     j2k_coef_size(d->components[c].type);
-            }
-    return n;
-}
-
-/* Rows of code-blocks in a strip. */
+/* Rows of code-blocks in a strip: enough for all threads, and no more, so that rows are still in a cache when they are pulled. */
 static int64_t strip_depth(const j2k_tile_decoder *d)
 {
-    if (!d->pooled)
-        return 1;
-    return bands_bytes(d) <= WHOLE_BYTES ? INT32_MAX : DEPTH;
+    const int64_t wanted = (int64_t)SHARE * mtm_pool_threads(d->job->pool);
+    int64_t n = 1;
+
+    for (int32_t c = 0; c < d->tile.n_components && d->pooled; c++) {
+        const j2k_tile_component *const tc = d->components[c].tc;
+
+        for (int32_t i = 0; tc->top >= 0 && i < tc->resolutions[tc->top].n_bands; i++)
+            n += tc->resolutions[tc->top].bands[i].blocks_wide;
+    }
+    return d->pooled ? (wanted - 1) / n + 1 : 1;
 }
 
 static void strip_restart(j2k_strip *s)
