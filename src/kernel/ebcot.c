@@ -28,9 +28,10 @@ bool mtm_ebcot_segments_valid(const mtm_block *b)
     return pass == b->n_passes;
 }
 
-/* The costliest endless run of decisions takes 1.34 bits each (the heaviest cycle of the graph of states and interval
- * widths), getting there from fresh contexts less than 64 bytes a pass; stuffing adds a fifteenth. A coefficient takes
- * one decision a bit-plane, its sign, and its part of at most one broken run. */
+/* A coefficient takes one decision a bit-plane, its sign, and its part of at most one broken run. Noise takes a bit for
+ * each; the costliest endless run of decisions in one context 1.34 (the heaviest cycle of the graph of states and interval
+ * widths), and stuffing adds a fifteenth. Contexts played against each other could take more: coefficients made up to that
+ * end are refused. */
 uint32_t mtm_ebcot_encode_bound(int32_t width, int32_t height, int32_t n_planes)
 {
     const uint32_t samples = (uint32_t)width * (uint32_t)height, planes = (uint32_t)n_planes;

@@ -18,6 +18,7 @@ typedef struct mtm_ebcot_kernels {
 
 void mtm_ebcot_kernels_init(mtm_ebcot_kernels *k, unsigned cpu);
 
+/* Room for a codeword; a longer one, which only coefficients made up to that end have, makes the status TOO_LARGE. */
 uint32_t mtm_ebcot_encode_bound(int32_t width, int32_t height, int32_t n_planes);
 
 /* Whether a codeword segment ends after pass number `pass` (0-based; pass 0 is the cleanup of the first bit-plane) of a

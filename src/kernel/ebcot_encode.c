@@ -205,6 +205,8 @@ static void encode_passes(encoder *e, ebcot_codeword *w, const mtm_block_input *
                 put(e, EBCOT_UNIFORM, 0xA >> (3 - i) & 1);
         ebcot_codeword_pass(w, e->raw ? NULL : &e->mq, e->bits.at + (e->bits.left < e->bits.room),
                             ebcot_gain_total(&e->gain, e->plane));
+        if (ebcot_codeword_full(w))
+            return;
         if (ends)
             end_segment(e, w, b->style);
         open = !ends;

@@ -7,10 +7,9 @@
 #include "ebcot_model.h"
 #include "mq.h"
 
-enum {
-    EBCOT_MAX_PASSES = 3 * MTM_BLOCK_MAX_PLANES,
-    EBCOT_CODEWORD_BYTES = 48 << 10 /* more than mtm_ebcot_encode_bound of any block */
-};
+/* A codeword may grow to EBCOT_PLAIN_BYTES, more than mtm_ebcot_encode_bound of any block; and since that is looked at after
+ * each pass, by one more of 11 decisions for 4 coefficients, of 15 bits at the very most, stuffed. */
+enum { EBCOT_MAX_PASSES = 3 * MTM_BLOCK_MAX_PLANES, EBCOT_CODEWORD_BYTES = EBCOT_PLAIN_BYTES + (24 << 10) };
 
 /* Where the coder stood after a pass. at NULL: a raw pass, which ends at `end`. */
 typedef struct ebcot_snapshot {
@@ -120,6 +119,14 @@ static inline void ebcot_codeword_pass(ebcot_codeword *w, const mtm_mq_encoder *
     s->top = s->low + ((uint64_t)q->a << q->ct);
 }
 
+/* Too long after the pass just coded: only coefficients made up to that end get there. */
+static inline bool ebcot_codeword_full(const ebcot_codeword *w)
+{
+    const ebcot_snapshot *const s = w->passes + w->n_passes - 1;
+
+    return (s->at ? s->at : s->end) - w->bytes > EBCOT_PLAIN_BYTES;
+}
+
 /* How few of the segment's bytes, 1s after them, lead a decoder through this pass: those that so stay in its interval.
  * (They may fall below it where a carry stopped after 0xFF.) */
 static inline const uint8_t *ebcot_codeword_cut(const ebcot_codeword *w, const ebcot_snapshot *s,
@@ -185,7 +192,7 @@ static inline void ebcot_result_end(mtm_block_input *b, const ebcot_codeword *w)
     const uint32_t size = (uint32_t)(w->first - (w->bytes + 1));
     double gain = 0;
 
-    if (size > b->room_bytes) {
+    if (size > b->room_bytes || ebcot_codeword_full(w)) {
         b->status = MTM_BLOCK_TOO_LARGE;
         return;
     }

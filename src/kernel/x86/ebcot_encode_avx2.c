@@ -319,6 +319,10 @@ static void end_pass(fast_encoder *e)
                         e->input->passes
                             ? pass_gain(&e->block, ebcot_pass_kind(e->pass), e->input->type, plane, e->before)
                             : 0);
+    if (ebcot_codeword_full(w)) {
+        e->pass = 3 * e->n_planes - 2;
+        return;
+    }
     e->open = e->pass + 1 < 3 * e->n_planes - 2 && !mtm_ebcot_segment_ends(style, e->pass);
     if (!e->open && e->raw)
         ebcot_codeword_end(w, end_raw(e, &e->bits), false);
