@@ -1,6 +1,6 @@
-/* tests/unit/j2k_write.h: writes codestreams with random code-block bytes, as a naive reading of T.800 annex B says, and keeps
- * what it wrote, so that the packet reader can be held to it. Only the order of packets and the grids come from the library;
- * both have tests of their own.
+/* tests/unit/j2k_write.h: writes codestreams with random code-block bytes, as a naive reading of T.800 annex
+ * B says, and keeps what it wrote, so that the packet reader can be held to it. Only the order of packets and
+ * the grids come from the library; both have tests of their own.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_TESTS_J2K_WRITE_H
 #define MTM_TESTS_J2K_WRITE_H

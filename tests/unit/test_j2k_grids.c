@@ -89,7 +89,8 @@ static void test_rectangles(void **state)
     }
 }
 
-/* Interleaved positions that one output sample depends on: lifting steps undone, with symmetric extension (F.3.6). */
+/* Interleaved positions that one output sample depends on: lifting steps undone, with symmetric extension
+ * (F.3.6). */
 static void depend(bool *on, int64_t lo, int64_t hi, int steps)
 {
     bool before[600];

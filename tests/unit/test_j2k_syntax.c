@@ -167,8 +167,9 @@ static void sot_end(w_bytes *b, size_t at)
     w_set(b, at + 6, b->n - at, 4);
 }
 
-/* T.800 A.6.1, A.6.4: COC of a tile-part before COD there before COC of the main header before COD there; so QCC and QCD;
- * A.6.6: POC of a tile-part before POC of the main header, and more of it in later tile-parts. */
+/* T.800 A.6.1, A.6.4: COC of a tile-part before COD there before COC of the main header before COD there;
+ * so QCC and QCD; A.6.6: POC of a tile-part before POC of the main header, and more of it in later
+ * tile-parts. */
 static void test_which_holds(void **state)
 {
     w_spec s = w_plain, in_tile;

@@ -1,5 +1,5 @@
-/* codec/j2k/block_prepare.c: from the pieces that packets brought to a code-block to what its decoder takes: codeword segments
- * (T.800 D.4, T.814 7.1), bit-planes, and bytes in a row with room around them.
+/* codec/j2k/block_prepare.c: from the pieces that packets brought to a code-block to what its decoder takes:
+ * codeword segments (T.800 D.4, T.814 7.1), bit-planes, and bytes in a row with room around them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
 #include "stream.h"
@@ -19,7 +19,8 @@ j2k_rect j2k_block_rect(const j2k_band *b, int64_t column, int64_t row)
                       mtm_min_i64(y + (INT64_C(1) << b->block_h), b->full.y1)};
 }
 
-/* The run's bytes, where they lie if nothing is between them and MTM_BLOCK_PAD bytes of the input are around them. */
+/* The run's bytes, where they lie if nothing is between them and MTM_BLOCK_PAD bytes of the input are
+ * around them. */
 static const uint8_t *run_bytes(const run *r, const j2k_input *in, j2k_arena *arena)
 {
     const uint8_t *const start = r->first->data, *next = start;
@@ -66,8 +67,8 @@ static bool segments_ebcot(mtm_block *out, run *r, const j2k_codeblock *b, j2k_a
     return true;
 }
 
-/* The last HT set whose cleanup pass has bytes, and its refinement passes (T.814 7.1). Sets before it, and placeholder passes,
- * count as bit-planes that it need not code: *skipped of them. */
+/* The last HT set whose cleanup pass has bytes, and its refinement passes (T.814 7.1). Sets before it, and
+ * placeholder passes, count as bit-planes that it need not code: *skipped of them. */
 static bool segments_ht(mtm_block *out, run *r, const j2k_codeblock *b, int32_t *skipped, j2k_arena *arena)
 {
     mtm_segment *const s = j2k_arena_take(arena, 2 * sizeof *s);

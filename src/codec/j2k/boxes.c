@@ -1,5 +1,6 @@
-/* codec/j2k/boxes.c: the JP2 and JPH containers (T.800 annex I, T.814 annex D; the JP2 boxes of a JPX file): where the codestream
- * lies, and what the boxes say of colour, palette and channels. Boxes may come in any order; unknown ones are passed over.
+/* codec/j2k/boxes.c: the JP2 and JPH containers (T.800 annex I, T.814 annex D; the JP2 boxes of a JPX file):
+ * where the codestream lies, and what the boxes say of colour, palette and channels. Boxes may come in any
+ * order; unknown ones are passed over.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
 #include "markers.h"

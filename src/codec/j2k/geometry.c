@@ -1,5 +1,6 @@
-/* codec/j2k/geometry.c: where everything lies: tiles, components, resolutions, subbands, precincts and code-blocks on their
- * grids (T.800 annex B), and the windows of them that a region needs. All in 64-bit integers.
+/* codec/j2k/geometry.c: where everything lies: tiles, components, resolutions, subbands, precincts and
+ * code-blocks on their grids (T.800 annex B), and the windows of them that a region needs. All in 64-bit
+ * integers.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
@@ -74,7 +75,8 @@ static j2k_rect band_window(j2k_rect made, uint8_t orient)
                       (made.y1 + low_y) >> 1};
 }
 
-/* Mb and Δb: T.800 equations E-2, E-3 and, for derived quantisation, E-5. n: the band's decomposition level. */
+/* Mb and Δb: T.800 equations E-2, E-3 and, for derived quantisation, E-5. n: the band's decomposition
+ * level. */
 static void band_quantiser(j2k_band *b, const j2k_component_params *p, uint8_t bits, int32_t r, int32_t n)
 {
     const j2k_quant *const q = &p->quant;
@@ -188,7 +190,8 @@ static mtm_status component_layout(j2k_tile_component *tc, const j2k_tile *t, co
     return MTM_OK;
 }
 
-/* Arrays of code-blocks and precincts, once their number is known to be one that the input can account for. */
+/* Arrays of code-blocks and precincts, once their number is known to be one that the input can account
+ * for. */
 static mtm_status take_arrays(j2k_tile *t, uint64_t bytes, const mtm_limits *lim, j2k_arena *arena,
                               mtm_error *err)
 {
@@ -229,7 +232,8 @@ static mtm_status take_arrays(j2k_tile *t, uint64_t bytes, const mtm_limits *lim
     return MTM_OK;
 }
 
-/* Components that are reconstructed: those wanted, and their partners in the component transform (T.800 G.1). */
+/* Components that are reconstructed: those wanted, and their partners in the component transform (T.800
+ * G.1). */
 static void mark_wanted(j2k_tile *t, const j2k_want *want)
 {
     bool partners = false;

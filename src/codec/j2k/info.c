@@ -1,5 +1,5 @@
-/* codec/j2k/info.c: what a codestream and its container say of themselves, for people and for mtm_codec_info. Only headers are
- * read.
+/* codec/j2k/info.c: what a codestream and its container say of themselves, for people and for mtm_codec_info.
+ * Only headers are read.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
 #include "stream.h"

@@ -1,5 +1,6 @@
-/* codec/j2k/marker.c: the main header, from SOC to the first SOT, and the marker segments that tile-part headers share with it
- * (T.800 annex A; CAP and HT code-blocks: T.814 annex A). Every field is checked where it is read.
+/* codec/j2k/marker.c: the main header, from SOC to the first SOT, and the marker segments that tile-part
+ * headers share with it (T.800 annex A; CAP and HT code-blocks: T.814 annex A). Every field is checked where
+ * it is read.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
 #include <stdio.h>
@@ -544,7 +545,8 @@ mtm_status j2k_header_scan(j2k_header *h, const j2k_input *in, const j2k_boxes *
     return main_header_walk(h, in, b, NULL, err);
 }
 
-/* Every component of every tile has packets, each of a byte at least; a few million are free, so that what is cut can be read. */
+/* Every component of every tile has packets, each of a byte at least; a few million are free, so that what
+ * is cut can be read. */
 static mtm_status tiles_priced(const j2k_header *h, mtm_error *err)
 {
     const uint64_t n = (uint64_t)(h->size.tiles_x * h->size.tiles_y) * (uint64_t)h->size.n_components;

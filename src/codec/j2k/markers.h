@@ -1,4 +1,5 @@
-/* codec/j2k/markers.h: marker segments as marker.c, tile_part.c, info.c and ranges.c share them. T.800 annex A.
+/* codec/j2k/markers.h: marker segments as marker.c, tile_part.c, info.c and ranges.c share them. T.800 annex
+ * A.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_J2K_MARKERS_H
 #define MTM_J2K_MARKERS_H
@@ -33,7 +34,7 @@ enum { /* T.800 table A.2, T.801 table A.2, T.814 table A.1 */
 
 enum {
     J2K_SOT_BYTES = 12,
-    J2K_MAX_ORDERS = 128, /* progressions of one tile; more than any use, and a bound on work without data */
+    J2K_MAX_ORDERS = 128,  /* progressions of one tile; more than any use, and a bound on work without data */
     J2K_MAX_ROI_SHIFT = 74 /* so that Mb + s stays in one byte: twice the largest Mb */
 };
 
@@ -61,8 +62,8 @@ typedef struct j2k_segment {
     mtm_reader body;     /* behind the length */
 } j2k_segment;
 
-/* The marker segment at *at, which moves behind it; markers without a segment (table A.1: FF30 … FF3F, SOD, SOC, EOC) have an
- * empty body. Errors: MTM_E_CORRUPT. */
+/* The marker segment at *at, which moves behind it; markers without a segment (table A.1: FF30 … FF3F,
+ * SOD, SOC, EOC) have an empty body. Errors: MTM_E_CORRUPT. */
 mtm_status j2k_segment_next(j2k_segment *out, const j2k_input *in, uint64_t *at, uint64_t end,
                             mtm_error *err);
 
@@ -76,8 +77,8 @@ static inline uint32_t j2k_u32_at(const j2k_input *in, uint64_t offset)
     return (uint32_t)j2k_u16_at(in, offset) << 16 | j2k_u16_at(in, offset + 2);
 }
 
-/* Parameters while the marker segments of one header, main or tile-part, are applied to them. Tile-part headers: COD and QCD
- * there override COC and QCC of the main header (T.800 A.6.1, A.6.4). */
+/* Parameters while the marker segments of one header, main or tile-part, are applied to them. Tile-part
+ * headers: COD and QCD there override COC and QCC of the main header (T.800 A.6.1, A.6.4). */
 typedef struct j2k_params_reader {
     const j2k_size *size;
     j2k_params *params;

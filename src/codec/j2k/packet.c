@@ -1,6 +1,7 @@
-/* codec/j2k/packet.c: the packets of a tile (T.800 B.9, B.10): in which order, which of them are wanted, where their headers and
- * bodies lie, and which code-blocks get which bytes. Packets that nobody wants are skipped by their length where PLT or PLM
- * gives one, and reading ends with the last wanted one. Bytes stay where they are: code-blocks get pieces that point at them.
+/* codec/j2k/packet.c: the packets of a tile (T.800 B.9, B.10): in which order, which of them are wanted,
+ * where their headers and bodies lie, and which code-blocks get which bytes. Packets that nobody wants are
+ * skipped by their length where PLT or PLM gives one, and reading ends with the last wanted one. Bytes stay
+ * where they are: code-blocks get pieces that point at them.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "packet.h"
 #include "base/size.h"
@@ -8,7 +9,8 @@
 
 enum {
     PIECES_AT_ONCE = 128,
-    /* Code-blocks with a state, wanted or not, before the input's length must account for them; as in geometry.c. */
+    /* Code-blocks with a state, wanted or not, before the input's length must account for them; as in
+     * geometry.c. */
     FREE_STATES = 1 << 22,
     STATES_PER_BYTE = 64,
     SOP_BYTES = 6,
@@ -148,7 +150,8 @@ static void part_enter(packet_reader *r, const j2k_tile_part *part)
     r->lengths_end = part->lengths ? part->lengths + part->lengths_bytes : NULL;
 }
 
-/* Goes on to the tile-part that the next packet is in; false: there is none, or one whose packets cannot be counted. */
+/* Goes on to the tile-part that the next packet is in; false: there is none, or one whose packets cannot
+ * be counted. */
 static bool part_ready(packet_reader *r)
 {
     while (r->part && r->part->data_offset && r->at >= r->end)
@@ -163,7 +166,8 @@ static bool part_ready(packet_reader *r)
     return true;
 }
 
-/* The next packet's length by PLT or PLM (T.800 A.7.2, A.7.3: 7 bits a byte, the last one below 128); 0: not known. */
+/* The next packet's length by PLT or PLM (T.800 A.7.2, A.7.3: 7 bits a byte, the last one below 128); 0:
+ * not known. */
 static uint64_t length_next(packet_reader *r)
 {
     uint64_t v = 0;
@@ -194,8 +198,8 @@ static outcome damaged(packet_reader *r, uint64_t at, const char *wrong)
     return PACKET_DAMAGED;
 }
 
-/* The state of the packet's precinct, kept between its layers if there are several; NULL: out of memory or over a limit,
- * and err is filled. */
+/* The state of the packet's precinct, kept between its layers if there are several; NULL: out of memory or
+ * over a limit, and err is filled. */
 static j2k_precinct *precinct_of(packet_reader *r, const j2k_resolution *res, const j2k_packet_id *id)
 {
     const bool once = r->tile->params->layers == 1;
@@ -509,7 +513,8 @@ static mtm_status range_add(const packet_reader *r, uint64_t offset, uint64_t en
     return offset >= end || r->plan->add(r->plan->user, offset, end) ? MTM_OK : MTM_NOMEM(r->err);
 }
 
-/* All that is left of the tile from r->at on, since it cannot be told apart; more of the input's beginning would help. */
+/* All that is left of the tile from r->at on, since it cannot be told apart; more of the input's beginning
+ * would help. */
 static mtm_status rest_add(const packet_reader *r)
 {
     const uint64_t size = r->in->size_bytes;

@@ -1,4 +1,5 @@
-/* codec/j2k/packet.h: a packet's header, between packet_header.c (bits) and packet.c (which packets, which bytes).
+/* codec/j2k/packet.h: a packet's header, between packet_header.c (bits) and packet.c (which packets, which
+ * bytes).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_J2K_PACKET_H
 #define MTM_J2K_PACKET_H
@@ -71,8 +72,9 @@ typedef struct j2k_packet_header {
     bool out_of_memory;
 } j2k_packet_header;
 
-/* Reads the header in [p, end) of the packet of `layer` and precinct s (T.800 B.10). keep: contributions name the
- * code-blocks of the window. s may be NULL where the first bit says that the packet is empty. NULL: read; else what is wrong, and *overrun: the bytes ended. */
+/* Reads the header in [p, end) of the packet of `layer` and precinct s (T.800 B.10). keep: contributions
+ * name the code-blocks of the window. s may be NULL where the first bit says that the packet is empty.
+ * NULL: read; else what is wrong, and *overrun: the bytes ended. */
 const char *j2k_packet_header_read(j2k_packet_header *h, const j2k_tile_component *tc,
                                    const j2k_resolution *res, j2k_precinct *s, int32_t layer, bool keep,
                                    const uint8_t *p, const uint8_t *end, bool *overrun);

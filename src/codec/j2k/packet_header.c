@@ -1,5 +1,6 @@
-/* codec/j2k/packet_header.c: the header of one packet: which code-blocks are in it, with how many coding passes and bytes
- * (T.800 B.10, high-throughput code-blocks: T.814 annex B). About 15 ns per code-block on Zen 4.
+/* codec/j2k/packet_header.c: the header of one packet: which code-blocks are in it, with how many coding
+ * passes and bytes (T.800 B.10, high-throughput code-blocks: T.814 annex B). About 15 ns per code-block on
+ * Zen 4.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
 #include "kernel/ebcot.h"
@@ -290,8 +291,8 @@ static bool lengths_ebcot(header_reader *r, j2k_codeblock *block, j2k_block_stat
     return true;
 }
 
-/* Lengths after the first cleanup pass of a high-throughput code-block: cleanup passes by themselves, SigProp and MagRef
- * together (T.814 annex B). */
+/* Lengths after the first cleanup pass of a high-throughput code-block: cleanup passes by themselves,
+ * SigProp and MagRef together (T.814 annex B). */
 static bool lengths_ht(header_reader *r, j2k_codeblock *block, j2k_block_state *s, int32_t n_passes)
 {
     while (n_passes > 0) {
@@ -306,9 +307,10 @@ static bool lengths_ht(header_reader *r, j2k_codeblock *block, j2k_block_state *
     return true;
 }
 
-/* Lengths while only placeholder passes came, if any. Until a length is not zero, it is coded for all new passes together as in
- * Part 1; the first that is not zero belongs to a cleanup pass, which is preceded by its placeholders, or, with mixed
- * styles, to a Part 1 code-block: then its length's first bit is 1 or Lblock is still 3 (T.814 annex B). */
+/* Lengths while only placeholder passes came, if any. Until a length is not zero, it is coded for all new
+ * passes together as in Part 1; the first that is not zero belongs to a cleanup pass, which is preceded by
+ * its placeholders, or, with mixed styles, to a Part 1 code-block: then its length's first bit is 1 or
+ * Lblock is still 3 (T.814 annex B). */
 static bool lengths_undecided(header_reader *r, j2k_codeblock *block, j2k_block_state *s, int32_t n_passes)
 {
     const bool mixed = r->style & MTM_BLOCK_HT_MIXED;

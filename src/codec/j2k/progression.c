@@ -1,15 +1,16 @@
-/* codec/j2k/progression.c: the order of a tile's packets (T.800 B.12). A lane is one resolution of one component; every order
- * is a walk over groups of lanes:
+/* codec/j2k/progression.c: the order of a tile's packets (T.800 B.12). A lane is one resolution of one
+ * component; every order is a walk over groups of lanes:
  *
- *   LRCP  one group             for each layer: lane after lane, precinct after precinct
+ *   LRCP  one group                 for each layer: lane after lane, precinct after precinct
  *   RLCP  a group per resolution    as above
  *   RPCL  a group per resolution    for each position, from the top: the lanes' precincts there, all layers
  *   PCRL  one group                 as above
  *   CPRL  a group per component     as above
  *
- * A precinct's position is its upper left corner on the reference grid, or the tile's edge where it begins outside (B.12.1.3
- * says so by remainders), so positions come out of a heap of lanes instead of a loop over all grid points. Lanes without
- * precincts are left out beforehand: every step of the walk is a packet, which bounds hostile headers by their data.
+ * A precinct's position is its upper left corner on the reference grid, or the tile's edge where it begins
+ * outside (B.12.1.3 says so by remainders), so positions come out of a heap of lanes instead of a loop over all
+ * grid points. Lanes without precincts are left out beforehand: every step of the walk is a packet, which
+ * bounds hostile headers by their data.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
@@ -57,7 +58,8 @@ static int64_t precincts_of(const j2k_resolution *res)
     return res->precincts_wide * res->precincts_high;
 }
 
-/* Position of the lane's cursor: T.800 B.12.1.3, whose remainders say: the precinct's corner, but inside the tile. */
+/* Position of the lane's cursor: T.800 B.12.1.3, whose remainders say: the precinct's corner, but inside
+ * the tile. */
 static void lane_locate(lane *l, const j2k_tile *t)
 {
     l->x = mtm_max_i64(t->full.x0, (l->first_x + l->column) * l->step_x);

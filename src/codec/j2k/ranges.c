@@ -1,5 +1,5 @@
-/* codec/j2k/ranges.c: mtm_j2k_plan: which bytes of a file a region, a resolution, some components or layers need. From TLM, PLT
- * and PLM where there are any; else packet headers are read, as decoding will.
+/* codec/j2k/ranges.c: mtm_j2k_plan: which bytes of a file a region, a resolution, some components or layers
+ * need. From TLM, PLT and PLM where there are any; else packet headers are read, as decoding will.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
 #include "markers.h"

@@ -1,8 +1,10 @@
-/* codec/j2k/stream.h: from bytes to code-blocks: what the reading stages offer to decode*.c, in the order of the flow:
- *   j2k_boxes_read → j2k_header_read → j2k_channels_make → j2k_want_make            once per main header (a plan)
- *   j2k_stream_open → per tile: j2k_tile_params → j2k_tile_layout → j2k_tile_packets → per code-block: j2k_block_prepare
- * Nothing here allocates but from the arenas passed in. A worker that meets a header with the key of the one before keeps
- * header, want and tiles, resets the tiles (j2k_tile_reset) and begins at j2k_stream_open.
+/* codec/j2k/stream.h: from bytes to code-blocks: what the reading stages offer to decode*.c, in order:
+ *   once per main header:  j2k_boxes_read → j2k_header_read → j2k_channels_make → j2k_want_make
+ *   per frame:             j2k_stream_open
+ *   per tile:              j2k_tile_params → j2k_tile_layout → j2k_tile_packets
+ *   per code-block:        j2k_block_prepare
+ * Nothing here allocates but from the arenas passed in. A worker that meets a header with the key of the one
+ * before keeps header, want and tiles, resets the tiles (j2k_tile_reset) and begins at j2k_stream_open.
  *
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_J2K_STREAM_H
@@ -91,8 +93,8 @@ typedef struct j2k_boxes {
     } *cdef;
 } j2k_boxes;
 
-/* Finds the codestream: the input itself when it begins with SOC, else the first contiguous codestream box. Errors:
- * MTM_E_UNSUPPORTED (neither), MTM_E_CORRUPT. */
+/* Finds the codestream: the input itself when it begins with SOC, else the first contiguous codestream
+ * box. Errors: MTM_E_UNSUPPORTED (neither), MTM_E_CORRUPT. */
 mtm_status j2k_boxes_read(j2k_boxes *b, const j2k_input *in, j2k_arena *arena, j2k_notes *notes,
                           mtm_error *err);
 bool j2k_detect(const uint8_t *in, size_t n);
@@ -113,19 +115,19 @@ typedef struct j2k_header {
 
 /* Only the extent and the key, without reading parameters. Errors: as j2k_header_read's. */
 mtm_status j2k_header_scan(j2k_header *h, const j2k_input *in, const j2k_boxes *b, mtm_error *err);
-/* Reads and checks everything. Errors: MTM_E_CORRUPT with the offset, MTM_E_UNSUPPORTED (extensions of Part 2),
- * MTM_E_LIMIT. */
+/* Reads and checks everything. Errors: MTM_E_CORRUPT with the offset, MTM_E_UNSUPPORTED (extensions of
+ * Part 2), MTM_E_LIMIT. */
 mtm_status j2k_header_read(j2k_header *h, const j2k_input *in, const j2k_boxes *b, const mtm_limits *lim,
                            j2k_arena *arena, j2k_notes *notes, mtm_error *err);
 
-/* Channels in the order of the picture: colours by association, then opacity, then the rest (cmap, cdef; else the
- * components as they are). Contradictions are warnings and the components are used. */
+/* Channels in the order of the picture: colours by association, then opacity, then the rest (cmap, cdef;
+ * else the components as they are). Contradictions are warnings and the components are used. */
 mtm_status j2k_channels_make(const j2k_channel **out, int32_t *n, const j2k_boxes *b, const j2k_header *h,
                              j2k_arena *arena, j2k_notes *notes, mtm_error *err);
 
-/* Checks params' region, reduce, layers and components (channels) and says what they want of the codestream. per_grid: the
- * region counts pixels of the reference grid over 2^reduce (mtm_decode_planes); else of the grid that all wanted channels
- * share. Errors: MTM_E_INVAL. */
+/* Checks params' region, reduce, layers and components (channels) and says what they want of the
+ * codestream. per_grid: the region counts pixels of the reference grid over 2^reduce (mtm_decode_planes);
+ * else of the grid that all wanted channels share. Errors: MTM_E_INVAL. */
 mtm_status j2k_want_make(j2k_want *w, const j2k_header *h, const j2k_channel *channels, int32_t n_channels,
                          const mtm_decode_params *p, bool per_grid, j2k_arena *arena, mtm_error *err);
 
@@ -160,15 +162,15 @@ typedef struct j2k_stream {
     uint64_t need_bytes; /* bytes of the start that would show the next tile-part, when truncated; else 0 */
 } j2k_stream;
 
-/* Finds all tile-parts, by TLM or from SOT to SOT. with_markers: also lists the markers. Errors: MTM_E_CORRUPT (not when
- * in->partial, once one tile-part was found). */
+/* Finds all tile-parts, by TLM or from SOT to SOT. with_markers: also lists the markers. Errors:
+ * MTM_E_CORRUPT (not when in->partial, once one tile-part was found). */
 mtm_status j2k_stream_open(j2k_stream *s, const j2k_input *in, const j2k_header *h, bool with_markers,
                            j2k_arena *arena, j2k_notes *notes, mtm_error *err);
 
-/* Reads the headers of the tile's tile-parts; before j2k_tile_packets, from an arena that lives as long. *out: what holds for
- * the tile: the main header's params themselves when no tile-part header changes them, else a changed copy. A tile-part whose
- * header is not there is left out (its packets are then missing). Errors: MTM_E_CORRUPT (in->partial: left out, too),
- * MTM_E_UNSUPPORTED. */
+/* Reads the headers of the tile's tile-parts; before j2k_tile_packets, from an arena that lives as long.
+ * *out: what holds for the tile: the main header's params themselves when no tile-part header changes
+ * them, else a changed copy. A tile-part whose header is not there is left out (its packets are then
+ * missing). Errors: MTM_E_CORRUPT (in->partial: left out, too), MTM_E_UNSUPPORTED. */
 mtm_status j2k_tile_params(const j2k_params **out, const j2k_stream *s, int64_t index, j2k_arena *arena,
                            j2k_notes *notes, mtm_error *err);
 
@@ -183,8 +185,9 @@ typedef struct j2k_counts {
     int64_t blocks, blocks_coded; /* code-blocks inside the windows; with data */
 } j2k_counts;
 
-/* Reads the tile's packets and hangs their bytes onto its code-blocks. `arena` may be reset once the tile's blocks are no
- * longer used, and need not be the layout's. Errors: MTM_E_CORRUPT with the offset unless in->partial. */
+/* Reads the tile's packets and hangs their bytes onto its code-blocks. `arena` may be reset once the
+ * tile's blocks are no longer used, and need not be the layout's. Errors: MTM_E_CORRUPT with the offset
+ * unless in->partial. */
 mtm_status j2k_tile_packets(j2k_tile *t, const j2k_stream *s, const j2k_want *want, j2k_counts *counts,
                             j2k_arena *arena, j2k_notes *notes, mtm_error *err);
 /* Instead of reading: which bytes j2k_tile_packets would need of the tile. add: false: out of memory. */
@@ -196,18 +199,19 @@ typedef struct j2k_range_sink {
 } j2k_range_sink;
 mtm_status j2k_tile_ranges(j2k_tile *t, const j2k_stream *s, const j2k_want *want, j2k_range_sink *sink,
                            j2k_arena *arena, mtm_error *err);
-/* Forgets what packets said, so that the same geometry can be read again: for a frame with the same header. */
+/* Forgets what packets said, so that the same geometry can be read again: for a frame with the same
+ * header. */
 void j2k_tile_reset(j2k_tile *t);
 
-/* Code-block `column`, `row` of the band's blocks (counted from block_x0, block_y0): its rectangle in band coordinates,
- * which may reach beyond the window but not beyond the band. */
+/* Code-block `column`, `row` of the band's blocks (counted from block_x0, block_y0): its rectangle in band
+ * coordinates, which may reach beyond the window but not beyond the band. */
 j2k_rect j2k_block_rect(const j2k_band *b, int64_t column, int64_t row);
 
-/* Fills *out for the block decoders but for type, dst and stride: segments, passes, planes (regions of interest included),
- * placeholder passes folded in, the last whole HT set picked, width and height of j2k_block_rect. Bytes are used where they
- * lie, or gathered when they are in pieces or too near to the input's ends. out->n_passes 0: all zero. The arena may be
- * reset once the block is decoded. partial: what breaks the rules makes a block of zeros with status CORRUPT; else it
- * is MTM_E_CORRUPT. */
+/* Fills *out for the block decoders but for type, dst and stride: segments, passes, planes (regions of
+ * interest included), placeholder passes folded in, the last whole HT set picked, width and height of
+ * j2k_block_rect. Bytes are used where they lie, or gathered when they are in pieces or too near to the
+ * input's ends. out->n_passes 0: all zero. The arena may be reset once the block is decoded. partial: what
+ * breaks the rules makes a block of zeros with status CORRUPT; else it is MTM_E_CORRUPT. */
 mtm_status j2k_block_prepare(mtm_block *out, const j2k_tile_component *tc, const j2k_band *b, int64_t column,
                              int64_t row, const j2k_input *in, j2k_arena *arena, mtm_error *err);
 

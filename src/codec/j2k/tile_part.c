@@ -1,6 +1,7 @@
-/* codec/j2k/tile_part.c: finds the tile-parts, from SOT to SOT, and reads their headers (T.800 A.4, A.7). Where the next SOT is
- * not there (a prefix, or ranges of a file), TLM says where it would be. A tile-part that lies about its length, as DICOM
- * files have them, is followed to the next marker: no code-block data contains one (T.800 B.10.1, D.4.1).
+/* codec/j2k/tile_part.c: finds the tile-parts, from SOT to SOT, and reads their headers (T.800 A.4, A.7).
+ * Where the next SOT is not there (a prefix, or ranges of a file), TLM says where it would be. A tile-part
+ * that lies about its length, as DICOM files have them, is followed to the next marker: no code-block data
+ * contains one (T.800 B.10.1, D.4.1).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
 #include "markers.h"
@@ -125,8 +126,8 @@ static mtm_status pointers_read(pointers *p, const j2k_input *in, const j2k_head
     return p->tlm.n ? tlm_read(p, arena, notes, err) : MTM_OK;
 }
 
-/* Hands every tile-part its packet headers: PPM is Nppm, Ippm for one tile-part after the other (T.800 A.7.4), split into
- * marker segments anywhere. */
+/* Hands every tile-part its packet headers: PPM is Nppm, Ippm for one tile-part after the other (T.800
+ * A.7.4), split into marker segments anywhere. */
 static mtm_status ppm_hand_out(const pointers *p, j2k_tile_part *const *parts, int32_t n, uint64_t offset,
                                j2k_arena *arena, mtm_error *err)
 {
@@ -147,8 +148,9 @@ static mtm_status ppm_hand_out(const pointers *p, j2k_tile_part *const *parts, i
     return MTM_OK;
 }
 
-/* Hands every tile-part its packet lengths: PLM is Nplm, Iplm for one tile-part after the other (T.800 A.7.2). One byte of
- * Nplm does not suffice for long ones, and writers differ then; what does not come out even is ignored. */
+/* Hands every tile-part its packet lengths: PLM is Nplm, Iplm for one tile-part after the other (T.800
+ * A.7.2). One byte of Nplm does not suffice for long ones, and writers differ then; what does not come out
+ * even is ignored. */
 static mtm_status plm_hand_out(const pointers *p, j2k_tile_part *const *parts, int32_t n, j2k_arena *arena,
                                j2k_notes *notes, mtm_error *err)
 {
@@ -244,7 +246,8 @@ static uint64_t data_find(const scan *k, uint64_t at)
     return at + J2K_SOT_BYTES;
 }
 
-/* Where the tile-part at `at` ends: Psot (T.800 A.4.2) if a marker or the end follows there, else the next marker. */
+/* Where the tile-part at `at` ends: Psot (T.800 A.4.2) if a marker or the end follows there, else the next
+ * marker. */
 static uint64_t part_end(scan *k, uint64_t at, uint32_t psot)
 {
     const j2k_input *const in = k->s->in;
@@ -499,8 +502,8 @@ static mtm_status tile_part_header(tile_headers *t, j2k_tile_part *part, mtm_err
     return MTM_OK;
 }
 
-/* Packet headers of the whole tile, one tile-part's after the other, into its first tile-part: a header may stand in an earlier
- * tile-part than its packet (T.800 A.7.5). */
+/* Packet headers of the whole tile, one tile-part's after the other, into its first tile-part: a header
+ * may stand in an earlier tile-part than its packet (T.800 A.7.5). */
 static mtm_status packed_headers_join(j2k_tile_part *first, j2k_arena *arena, mtm_error *err)
 {
     uint64_t bytes = 0;
