@@ -8,7 +8,7 @@
 #include "block.h"
 
 /* Scratch of one worker, from the caller; 64-byte aligned, contents undefined before and after. */
-enum { MTM_HT_SCRATCH_BYTES = 256 << 10 };
+enum { MTM_HT_SCRATCH_BYTES = 448 << 10 };
 
 typedef struct mtm_ht_kernels {
     /* Decodes n blocks (n ≥ 0, any mix of sizes) and fills each status. Variants may decode several at a time. */

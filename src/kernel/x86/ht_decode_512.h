@@ -1,6 +1,6 @@
 /* kernel/x86/ht_decode_512.h: the HT block decoder in 16-bit lanes: magnitudes of at most 14 bits, whatever the depth that
  * the codestream declares. Included by ht_decode_avx512.c and ht_decode_vbmi2.c, which has a better shift. Deeper
- * blocks go to 32-bit lanes, and those of several passes to the reference.
+ * blocks go to 32-bit lanes.
  *
  * Step 2 takes 8 quads (32 coefficients) at a time: their bounds U_q give the bits of each, prefix sums of these the
  * positions, and two word permutes of 64 bytes of MagSgn fetch them all. A row of quads waits for the row above, hence

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "kernel/ht_decode.h"
+#include "ht_refine_x86.h"
 
 enum {
     HT_SEGMENT = 32,     /* quads */
@@ -57,6 +57,7 @@ typedef struct ht_work {
     uint16_t below[HT_LANES][2]
                   [HT_PAD / 2 + MTM_BLOCK_MAX_SIDE + HT_PAD / 2]; /* of the rows of quads, by column */
     uint32_t wide_below[2][HT_PAD / 2 + MTM_BLOCK_MAX_SIDE + HT_PAD / 2]; /* for 32-bit lanes */
+    ht_refine refine[HT_LANES];
     _Alignas(64) uint8_t reference[MTM_HT_REFERENCE_BYTES];
 } ht_work;
 
@@ -439,11 +440,18 @@ static inline __attribute__((always_inline)) void ht_step1(ht_lane *lanes, const
 
 /* ---- batches ------------------------------------------------------------------------------------------------ */
 
-/* Whether a block is for the vector decoders: one cleanup pass, and lanes of 16 or 32 bits. */
-static inline bool ht_block_suits(const mtm_block *b)
+/* Whether a block of one cleanup pass is for the vector decoders: lanes of 16 or 32 bits. */
+static inline bool ht_suits_lanes(const mtm_block *b)
 {
     return b->n_passes == 1 && b->n_segments > 0 && b->type != MTM_COEF_I64 && b->type != MTM_COEF_V2 &&
            b->plane <= 14 && b->segments[0].size_bytes <= HT_MAGSGN_BYTES;
+}
+
+/* The same of one of several passes: its magnitudes fit int32. */
+static inline bool ht_suits_refine(const mtm_block *b)
+{
+    return b->n_passes > 1 && b->n_segments > 0 && mtm_ht_block_valid(b) && b->n_planes <= 30 &&
+           b->segments[0].size_bytes <= HT_MAGSGN_BYTES;
 }
 
 static inline bool ht_alike(const mtm_block *a, const mtm_block *b)
@@ -507,24 +515,43 @@ static inline void ht_decode_alike(ht_work *w, mtm_block **blocks, int n,
     }
 }
 
+/* The same for blocks of several passes. */
+static inline void ht_decode_refined(ht_work *w, mtm_block **blocks, int n,
+                                     void (*finish)(ht_work *w, int n, bool *done))
+{
+    mtm_block cleanup[HT_LANES], *alike[HT_LANES];
+
+    for (int i = 0; i < n; i++) {
+        cleanup[i] = ht_refine_cleanup(&w->refine[i], blocks[i]);
+        alike[i] = &cleanup[i];
+    }
+    ht_decode_alike(w, alike, n, finish);
+    for (int i = 0; i < n; i++) {
+        if (cleanup[i].status == MTM_BLOCK_OK && ht_refine_finish(&w->refine[i], blocks[i]))
+            blocks[i]->status = MTM_BLOCK_OK;
+        else
+            mtm_ht_decode_one_c(blocks[i], w->reference);
+    }
+}
+
 /* Decodes any blocks: those that suit in lanes, the others, and those that the lanes refuse, by the reference. */
 static inline void ht_decode_batches(ht_work *w, mtm_block *blocks, int32_t n,
                                      void (*finish)(ht_work *w, int n, bool *done))
 {
     for (int32_t base = 0; base < n; base += 64) {
-        uint64_t todo = 0;
+        uint64_t todo = 0, refined = 0;
 
         for (int32_t i = base; i < n && i < base + 64; i++)
-            if (ht_block_suits(&blocks[i]))
+            if (ht_suits_lanes(&blocks[i]))
                 todo |= (uint64_t)1 << (i - base);
+            else if (ht_suits_refine(&blocks[i]))
+                refined |= (uint64_t)1 << (i - base);
             else
                 mtm_ht_decode_one_c(&blocks[i], w->reference);
-        while (todo) {
-            mtm_block *found[HT_LANES];
-            const int n_found = ht_gather(blocks + base, &todo, found);
-
-            ht_decode_alike(w, found, n_found, finish);
-        }
+        for (mtm_block *found[HT_LANES]; todo;)
+            ht_decode_alike(w, found, ht_gather(blocks + base, &todo, found), finish);
+        for (mtm_block *found[HT_LANES]; refined;)
+            ht_decode_refined(w, found, ht_gather(blocks + base, &refined, found), finish);
     }
 }
 
