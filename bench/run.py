@@ -51,11 +51,12 @@ def update_doc(name, text):
 
 def bench_codec(results, found, large, update):
     """The codec's rows and what is measured beside them."""
+    load = os.getloadavg()[0]  # of others: a busy machine tells little
     for row in rows_codec.rows():
         results.append(harness.measure(row, results))
         print(rows_codec.table(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     versions = f"imagecodecs {found.get('imagecodecs') or 'absent'} (OpenJPH, OpenJPEG)"
-    text = f"Machine: {machine()}. Peers: {versions}.\n\n{rows_codec.table(results)}\n\n{rows_codec.extra(large)}"
+    text = f"Machine: {machine()}, load {load:.1f} when it began. Peers: {versions}.\n\n{rows_codec.table(results)}\n\n{rows_codec.extra(large)}"
     print(text)
     if update:
         update_doc("codec.md", text)
