@@ -12,6 +12,12 @@ bool mtm_ebcot_segment_ends(uint8_t style, int32_t pass)
     return (style & MTM_BLOCK_BYPASS) && pass >= 9 && ebcot_pass_kind(pass) != EBCOT_PROPAGATION;
 }
 
+bool mtm_ebcot_pass_secured(const mtm_block *b, int32_t pass)
+{
+    return pass + 1 < b->n_passes || pass + 1 == 3 * b->n_planes - 2 ||
+           mtm_ebcot_segment_ends(b->style, pass);
+}
+
 bool mtm_ebcot_segments_valid(const mtm_block *b)
 {
     int32_t pass = 0;

@@ -129,7 +129,8 @@ static bool decode_segment(decoder *d, const mtm_block *b, const uint8_t *data, 
 
         d->plane = ebcot_pass_plane(b->n_planes, pass);
         decode_pass(d, kind);
-        if (kind == EBCOT_CLEANUP && b->style & MTM_BLOCK_SEGSYM && !segmentation_symbol(d))
+        if (kind == EBCOT_CLEANUP && b->style & MTM_BLOCK_SEGSYM && !segmentation_symbol(d) &&
+            mtm_ebcot_pass_secured(b, pass))
             return false;
         if (b->style & MTM_BLOCK_RESET)
             ebcot_contexts_reset(d->contexts);

@@ -88,7 +88,7 @@ static void end_pass(progress *p)
     const uint8_t style = p->b->style;
 
     if (ebcot_pass_kind(p->pass) == EBCOT_CLEANUP && style & MTM_BLOCK_SEGSYM)
-        p->corrupt = !mtm_ebcot_segmentation_symbol_avx2(p->s);
+        p->corrupt = !mtm_ebcot_segmentation_symbol_avx2(p->s) && mtm_ebcot_pass_secured(p->b, p->pass);
     if (style & MTM_BLOCK_RESET)
         fast_contexts_reset(p->s);
     if (++p->pass == p->end && style & MTM_BLOCK_PREDICTABLE && !p->raw &&
