@@ -192,18 +192,18 @@ typedef struct mtm_encode_params {
     const int32_t (
         *precincts)[2]; /* height, width (powers of two) from the highest resolution down; the last repeats */
     int32_t n_precincts;
-    int64_t tile[2];        /* height, width; 0: one tile */
-    const char *tile_parts; /* "R": one per resolution (default for RPCL and RLCP); "": one per tile */
-    int32_t mct;            /* −1: when there are 3 or more channels of one kind; 0, 1 */
-    int32_t bits;           /* precision; 0: the dtype's */
-    int32_t style;          /* "j2k": MTM_J2K_STYLE_… */
+    int64_t tile[2];                 /* height, width; 0: one tile */
+    const char *tile_parts;          /* "R": one per resolution (RPCL, RLCP); NULL or "": one per tile */
+    int32_t mct;                     /* −1: when there are 3 or more channels of one kind; 0, 1 */
+    int32_t bits;                    /* precision; 0: the dtype's */
+    int32_t style;                   /* "j2k": MTM_J2K_STYLE_… */
     const int32_t (*subsampling)[2]; /* per plane: dy, dx; NULL: 1 */
     int64_t origin[2];               /* image offset y, x on the reference grid */
     int64_t tile_origin[2];
     bool sop, eph, no_plt, no_tlm;
     const char *container; /* "codestream" (default), "jp2", "jph" */
     const char *color;     /* boxes: "gray", "srgb", "sycc"; NULL: by the channels */
-    const char *comment;   /* COM marker; NULL: the library's name and version */
+    const char *comment;   /* COM marker; NULL or "": none */
     mtm_pool *pool;
 } mtm_encode_params;
 

@@ -402,15 +402,15 @@ def encode(
     comment: str | None = None,
 ) -> bytes:
     """Encodes [Y, X], [Y, X, C], planes [C, Y, X] (planar=True), or a list of [Y, X] planes of their own sizes; integers, any
-    strides. The defaults write what an archive keeps: HTJ2K, lossless, RPCL, one tile-part per resolution, TLM and PLT.
+    strides. The defaults write HTJ2K, lossless, RPCL, with TLM and PLT; tile_parts="R" makes it what an archive keeps.
 
     codec: "htj2k" (default) or "j2k". lossless: default True, unless quality or step is given. quality: 1 … 100, as JPEG's.
     step: base quantiser step as a fraction of the nominal range (lossy default 1/256). rate: "j2k": most bits per pixel, by
-    leaving out coding passes, of lossless or lossy coding. levels: wavelet decompositions, 0 … 32; None: until the shorter side
-    of the lowest resolution is at most 64. block: code-block height and width, powers of two, 4 … 1024, product at most 4096.
+    leaving out coding passes, of lossless or lossy coding. levels: wavelet decompositions, 0 … 32; None: 5, or
+    more until the shorter side of the lowest resolution is at most 64, or fewer once it is at most 8. block: code-block height and width, powers of two, 4 … 1024, product at most 4096.
     progression: "LRCP", "RLCP", "RPCL" (default), "PCRL" or "CPRL". precincts: (height, width), powers of two, from the highest
     resolution down, the last repeats. tile: (height, width) or one number; None: one tile. tile_parts: "R": one per resolution
-    (default for RPCL and RLCP), "": one per tile. mct: the colour transform over the first three channels; None: where there
+    (RPCL, RLCP; what transfer syntax .4.202 gets), None or "": one per tile. mct: the colour transform over the first three channels; None: where there
     are three or more of one kind. bits: precision; None: the dtype's. container: "codestream", "jp2" or "jph".
     transfer_syntax: a UID of transfer_syntaxes; sets codec, losslessness and options as it demands, contradictions are errors.
     layers: quality layers ("j2k"). style: of "j2k" code-blocks, among "bypass", "reset", "termall", "causal", "predictable",
@@ -422,6 +422,8 @@ def encode(
         codec, lossless, progression = _dicom(
             transfer_syntax, codec, lossless, quality, step, rate, progression, container, tlm
         )
+        if tile_parts is None and transfer_syntaxes[transfer_syntax].rpcl:
+            tile_parts = "R"
     lossless = (quality is None and step is None) if lossless is None else bool(lossless)
     if lossless and (quality is not None or step is not None):
         raise InvalidError("quality and step are of lossy coding: lossless=False")

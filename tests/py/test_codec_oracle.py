@@ -11,6 +11,7 @@ import microtome as mt
 import numpy as np
 import pytest
 from codec_tools import DTYPES, imagecodecs, low_pass_53, openjpeg_reduced, picture, psnr
+from conftest import DATA
 from hypothesis import given, settings, strategies as st
 
 SIZES = st.one_of(st.integers(1, 9), st.sampled_from([13, 31, 32, 33, 61, 64, 65, 97, 127]))
@@ -44,6 +45,8 @@ def lossless_cases(draw):
         "container": "codestream",
         "bits": bits,
     }
+    if options["progression"] in ("RPCL", "RLCP"):
+        options["tile_parts"] = draw(st.sampled_from(["R", None]))
     if options["levels"] and draw(st.booleans()):
         options["precincts"] = draw(
             st.sampled_from([[(128, 128)], [(64, 64), (32, 32)], [(256, 128), (128, 128)]])
@@ -707,3 +710,28 @@ def test_transfer_syntaxes_that_are_not_written(rng):
     for uid in ("1.2.840.10008.1.2.4.92", "1.2.840.10008.1.2.4.50"):
         with pytest.raises(mt.UnsupportedError, match=uid.replace(".", r"\.")):
             mt.codec.encode(a, transfer_syntax=uid)
+
+
+@pytest.mark.parametrize("spread", [1, 2, 9, 60, 1000, 8000, 30000, 65536])
+@pytest.mark.parametrize("offset", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("codec", ["htj2k", "j2k"])
+def test_exponents_follow_the_spread_and_still_hold_every_coefficient(rng, codec, spread, offset):
+    """The sharpest picture of a spread, wherever it lies in the precision: signalled bit-planes must do for all decoders."""
+    low = int((65536 - spread) * offset)
+    for shape in ((64, 80), (37, 51, 3), (1, 33)):
+        for a in (rng.integers(0, 2, shape) * (spread - 1) + low, rng.integers(0, spread, shape) + low):
+            a = a.astype(np.uint16)
+            data = mt.codec.encode(a, codec=codec)
+            assert np.array_equal(mt.codec.decode(data), a)
+            assert np.array_equal(imagecodecs.jpeg2k_decode(data), a)
+            signed = (a.astype(np.int32) - 32768).astype(np.int16)
+            assert np.array_equal(mt.codec.decode(mt.codec.encode(signed, codec=codec)), signed)
+
+
+@pytest.mark.parametrize("name", ["CT1", "MR2", "XA1", "RG3", "US1", "VL1"])
+def test_lossless_files_are_no_larger_than_openjphs(name):
+    path = DATA / "wg04" / f"{name}.j2c"
+    if not path.exists():
+        pytest.skip(f"no {path.name} in the data folder")
+    a = imagecodecs.htj2k_decode(path.read_bytes())
+    assert len(mt.codec.encode(a)) <= len(imagecodecs.htj2k_encode(a))

@@ -13,9 +13,9 @@ import pytest
 from codec_tools import picture
 
 KINDS = {
-    "j2k": {"codec": "j2k", "layers": 3},
-    "htj2k": {"codec": "htj2k"},
-    "tiles": {"codec": "j2k", "layers": 2, "tile": (40, 48)},
+    "j2k": {"codec": "j2k", "layers": 3, "tile_parts": "R"},
+    "htj2k": {"codec": "htj2k", "tile_parts": "R"},
+    "tiles": {"codec": "j2k", "layers": 2, "tile": (40, 48), "tile_parts": "R"},
     "httiles": {"codec": "htj2k", "tile": (33, 64), "progression": "PCRL"},
 }
 

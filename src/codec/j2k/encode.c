@@ -81,7 +81,7 @@ static mtm_status encode_with(encode_state *s, const mtm_array *planes, int32_t 
                      .out = out};
 
     j2k_arena_reset(&s->plan);
-    MTM_TRY(j2k_encode_plan_make(&plan, planes, n_planes, p, &s->plan, err));
+    MTM_TRY(j2k_encode_plan_make(&plan, planes, n_planes, p, &s->kernels, &s->plan, err));
     return encode_all(&e, err);
 }
 

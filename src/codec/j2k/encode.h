@@ -29,11 +29,24 @@ typedef struct j2k_encode_plan {
     j2k_container container;
     uint32_t enum_cs; /* colr: J2K_CS_… */
     const mtm_array *planes;
+    const mtm_kernels *kernels;
+    const struct j2k_range *ranges; /* of each plane's pixels */
 } j2k_encode_plan;
 
-/* Checks everything but the pixels. Errors: MTM_E_INVAL, MTM_E_UNSUPPORTED (element type), MTM_E_NOMEM. */
+/* The pixels of a plane; or of its precision, where looking closer would change nothing. Empty: lo > hi. */
+typedef struct j2k_range {
+    int64_t lo, hi;
+} j2k_range;
+
+/* The range of n planes together; one without pixels counts as its precision. */
+j2k_range j2k_encode_range(const j2k_encode_plan *plan, int32_t first, int32_t n);
+/* Errors: MTM_E_INVAL (names the first pixel that its precision does not hold). */
+mtm_status j2k_encode_look(j2k_range *seen, const j2k_encode_plan *plan, int32_t plane, mtm_error *err);
+
+/* Checks everything. Errors: MTM_E_INVAL, MTM_E_UNSUPPORTED (element type), MTM_E_NOMEM. */
 mtm_status j2k_encode_plan_make(j2k_encode_plan *plan, const mtm_array *planes, int32_t n_planes,
-                                const mtm_encode_params *p, j2k_arena *arena, mtm_error *err);
+                                const mtm_encode_params *p, const mtm_kernels *k, j2k_arena *arena,
+                                mtm_error *err);
 
 /* ---- quantisation (encode_quant.c), T.800 annex E ------------------------------------------------------ */
 
@@ -46,8 +59,9 @@ typedef struct j2k_singles {
 void j2k_singles_add(j2k_singles *s, int32_t levels, j2k_rect tile_component);
 
 /* Exponents for the reversible path: the fewest magnitude bit-planes that no image of `bits` (one more where rct) can
- * exceed. */
-void j2k_quant_reversible(j2k_quant *q, int32_t levels, const j2k_singles *s, int32_t bits, bool rct);
+ * exceed whose samples differ by less than 2^spread. */
+void j2k_quant_reversible(j2k_quant *q, int32_t levels, const j2k_singles *s, int32_t bits, int32_t spread,
+                          bool rct);
 /* Steps for the irreversible path that make every subband's error weigh the same in the picture: base, a fraction of
  * the nominal range, over the norm of the subband's synthesis. Errors: MTM_E_INVAL (so small or large that an exponent does not
  * hold it). */
@@ -137,9 +151,8 @@ typedef struct j2k_encoder {
 /* The tile-component's part of plane i (encode_fit.c). */
 mtm_array j2k_tile_plane(const j2k_encoder *e, const j2k_tile_component *tc, int32_t i);
 
-/* The narrowest type for n components that are transformed together. Errors: MTM_E_INVAL (a pixel beyond its precision). */
-mtm_status j2k_encode_fit(j2k_fit *fit, const j2k_encoder *e, const j2k_tile *t, int32_t first, int32_t n,
-                          mtm_error *err);
+/* The narrowest type for n components that are transformed together. */
+j2k_fit j2k_encode_fit(const j2k_encode_plan *plan, const j2k_tile *t, int32_t first, int32_t n);
 
 static inline size_t j2k_coef_bytes(mtm_coef type)
 {

@@ -1,4 +1,4 @@
-/* codec/j2k/encode_fit.c: looks at a tile's pixels: do they fit their precision, and which is the narrowest type that their
+/* codec/j2k/encode_fit.c: looks at the pixels: do they fit their precision, and which is the narrowest type that their
  * coefficients fit. 16-bit containers mostly hold 10 to 13 bits, and int16 halves the work of the wavelet.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -39,11 +39,7 @@ RANGE_ROW(int16_t)
 RANGE_ROW(uint32_t)
 RANGE_ROW(int32_t)
 
-typedef struct range {
-    int64_t lo, hi; /* empty: lo > hi */
-} range;
-
-static void range_pixels(range *seen, const mtm_array *a, int64_t y, int64_t x, int64_t n)
+static void range_pixels(j2k_range *seen, const mtm_array *a, int64_t y, int64_t x, int64_t n)
 {
     static void (*const by_dtype[])(const char *row, ptrdiff_t stride, int64_t n, int64_t *lo,
                                     int64_t *hi) = {
@@ -59,7 +55,7 @@ enum { WHOLE = 32 }; /* pixels: kernels read whole vectors, which must not reach
 
 /* Row y. Dense 16-bit rows go through the kernel for int16, which also tells the range of unsigned ones that lie on one side of
  * 2^15. */
-static void range_row(range *seen, const j2k_encoder *e, const mtm_array *a, int64_t y)
+static void range_row(j2k_range *seen, const mtm_kernels *k, const mtm_array *a, int64_t y)
 {
     const char *const row = (const char *)a->data + y * a->stride[0];
     const bool is_unsigned = a->dtype == MTM_U16;
@@ -69,7 +65,7 @@ static void range_row(range *seen, const j2k_encoder *e, const mtm_array *a, int
     if ((a->dtype != MTM_I16 && !is_unsigned) || a->stride[1] != 2 || (uintptr_t)row % 2)
         whole = 0;
     if (whole)
-        e->kernels->wavelet.range16((const int16_t *)(const void *)row, (size_t)whole, &r);
+        k->wavelet.range16((const int16_t *)(const void *)row, (size_t)whole, &r);
     if (is_unsigned && r.lo < 0 && r.hi >= 0)
         whole = 0;
     if (whole) {
@@ -80,14 +76,10 @@ static void range_row(range *seen, const j2k_encoder *e, const mtm_array *a, int
         range_pixels(seen, a, y, whole, a->shape[1] - whole);
 }
 
-static j2k_rect plane_rect(const j2k_encoder *e, int32_t i)
-{
-    return j2k_component_rect(&e->plan->size, i, 0, e->plan->size.image);
-}
-
 mtm_array j2k_tile_plane(const j2k_encoder *e, const j2k_tile_component *tc, int32_t i)
 {
-    const j2k_rect image = plane_rect(e, i);
+    const j2k_size *const size = &e->plan->size;
+    const j2k_rect image = j2k_component_rect(size, i, 0, size->image);
     mtm_array a = e->plan->planes[i];
 
     a.data = (char *)a.data + (tc->full.y0 - image.y0) * a.stride[0] + (tc->full.x0 - image.x0) * a.stride[1];
@@ -95,45 +87,56 @@ mtm_array j2k_tile_plane(const j2k_encoder *e, const j2k_tile_component *tc, int
     return a;
 }
 
-static range precision_range(const j2k_component_size *c)
+static j2k_range precision_range(const j2k_component_size *c)
 {
     const int64_t half = (int64_t)1 << (c->bits - 1);
 
-    return c->is_signed ? (range){-half, half - 1} : (range){0, 2 * half - 1};
+    return c->is_signed ? (j2k_range){-half, half - 1} : (j2k_range){0, 2 * half - 1};
 }
 
 /* Names the first pixel of row y that is beyond `allowed`. */
-static mtm_status refuse_row(const j2k_encoder *e, const j2k_tile_component *tc, int32_t i, int64_t y,
-                             range allowed, mtm_error *err)
+static mtm_status refuse_row(const j2k_encode_plan *plan, int32_t i, int64_t y, j2k_range allowed,
+                             mtm_error *err)
 {
-    const j2k_component_size *const c = &e->plan->size.components[i];
-    const mtm_array a = j2k_tile_plane(e, tc, i);
-    const j2k_rect image = plane_rect(e, i);
+    const j2k_component_size *const c = &plan->size.components[i];
     int64_t x = -1;
-    range pixel;
+    j2k_range pixel;
 
     do {
-        x++, pixel = (range){INT64_MAX, INT64_MIN};
-        range_pixels(&pixel, &a, y, x, 1);
+        x++, pixel = (j2k_range){INT64_MAX, INT64_MIN};
+        range_pixels(&pixel, &plan->planes[i], y, x, 1);
     } while (pixel.lo >= allowed.lo && pixel.lo <= allowed.hi);
     return mtm_fail(err, MTM_E_INVAL, -1,
                     "value %" PRId64 " at row %" PRId64 ", column %" PRId64
                     " of plane %d does not fit %d bits, %s",
-                    pixel.lo, y + tc->full.y0 - image.y0, x + tc->full.x0 - image.x0, (int)i, (int)c->bits,
-                    c->is_signed ? "signed" : "unsigned");
+                    pixel.lo, y, x, (int)i, (int)c->bits, c->is_signed ? "signed" : "unsigned");
 }
 
-/* Widens *seen by the tile-component's pixels, which must be within the component's precision. */
-static mtm_status range_check(range *seen, const j2k_encoder *e, const j2k_tile_component *tc, int32_t i,
-                              mtm_error *err)
+j2k_range j2k_encode_range(const j2k_encode_plan *plan, int32_t first, int32_t n)
 {
-    const range allowed = precision_range(&e->plan->size.components[i]);
-    const mtm_array a = j2k_tile_plane(e, tc, i);
+    j2k_range all = plan->ranges[first];
 
-    for (int64_t y = 0; y < a.shape[0] && a.shape[1] > 0; y++) {
-        range_row(seen, e, &a, y);
+    for (int32_t i = first + 1; i < first + n; i++) {
+        all.lo = mtm_min_i64(all.lo, plan->ranges[i].lo);
+        all.hi = mtm_max_i64(all.hi, plan->ranges[i].hi);
+    }
+    return all.lo <= all.hi ? all : precision_range(&plan->size.components[first]);
+}
+
+mtm_status j2k_encode_look(j2k_range *seen, const j2k_encode_plan *plan, int32_t plane, mtm_error *err)
+{
+    const j2k_component_size *const c = &plan->size.components[plane];
+    const mtm_array *const a = &plan->planes[plane];
+    const j2k_range allowed = precision_range(c);
+
+    *seen = allowed;
+    if (8 * mtm_dtype_size(a->dtype) <= c->bits && (plan->lossy || c->bits <= 8))
+        return MTM_OK; /* every pixel is fine, and int16 holds all that 8 bits give */
+    *seen = (j2k_range){INT64_MAX, INT64_MIN};
+    for (int64_t y = 0; y < a->shape[0] && a->shape[1] > 0; y++) {
+        range_row(seen, plan->kernels, a, y);
         if (seen->lo < allowed.lo || seen->hi > allowed.hi)
-            return refuse_row(e, tc, i, y, allowed, err);
+            return refuse_row(plan, plane, y, allowed, err);
     }
     return MTM_OK;
 }
@@ -156,7 +159,7 @@ static j2k_fit fit_samples(const j2k_tile_component *tc, const j2k_singles *s, d
 }
 
 /* Samples far from 0 are brought there by an offset, which only LL keeps, unless single samples are doubled. */
-static j2k_fit fit_offset(const j2k_tile_component *tc, const j2k_singles *s, range r)
+static j2k_fit fit_offset(const j2k_tile_component *tc, const j2k_singles *s, j2k_range r)
 {
     const int64_t offset = mtm_min_i64(-((r.lo + r.hi) / 2), INT16_MAX);
     j2k_fit fit;
@@ -172,7 +175,7 @@ static j2k_fit fit_offset(const j2k_tile_component *tc, const j2k_singles *s, ra
 }
 
 /* Chroma of the RCT are differences of two samples, luma is between them (T.800 G.2). */
-static j2k_fit fit_range(const j2k_tile_component *tc, range r, bool rct)
+static j2k_fit fit_range(const j2k_tile_component *tc, j2k_range r, bool rct)
 {
     j2k_singles s = {.x = {false}};
     j2k_fit fit, moved;
@@ -180,7 +183,7 @@ static j2k_fit fit_range(const j2k_tile_component *tc, range r, bool rct)
     if (!tc->params->coding.reversible)
         return (j2k_fit){.type = MTM_COEF_F32};
     if (rct)
-        r = (range){mtm_min_i64(r.lo, r.lo - r.hi), mtm_max_i64(r.hi, r.hi - r.lo)};
+        r = (j2k_range){mtm_min_i64(r.lo, r.lo - r.hi), mtm_max_i64(r.hi, r.hi - r.lo)};
     j2k_singles_add(&s, tc->levels, tc->full);
     fit = fit_samples(tc, &s, (double)r.lo, (double)r.hi);
     if (rct || fit.type == MTM_COEF_I16)
@@ -189,22 +192,11 @@ static j2k_fit fit_range(const j2k_tile_component *tc, range r, bool rct)
     return moved.type == MTM_COEF_I16 ? moved : fit;
 }
 
-mtm_status j2k_encode_fit(j2k_fit *fit, const j2k_encoder *e, const j2k_tile *t, int32_t first, int32_t n,
-                          mtm_error *err)
+j2k_fit j2k_encode_fit(const j2k_encode_plan *plan, const j2k_tile *t, int32_t first, int32_t n)
 {
-    const j2k_component_size *const c = &e->plan->size.components[first];
-    const j2k_tile_component *const tc = &t->components[first];
-    const range allowed = precision_range(c);
+    const j2k_component_size *const c = &plan->size.components[first];
     const int64_t shift = c->is_signed ? 0 : (int64_t)1 << (c->bits - 1);
-    range seen = {INT64_MAX, INT64_MIN};
+    const j2k_range seen = j2k_encode_range(plan, first, n);
 
-    *fit = fit_range(tc, (range){allowed.lo - shift, allowed.hi - shift}, n > 1);
-    if (8 * mtm_dtype_size(e->plan->planes[first].dtype) <= c->bits &&
-        (fit->type == MTM_COEF_F32 || (fit->type == MTM_COEF_I16 && !fit->if_hh)))
-        return MTM_OK; /* every pixel is fine */
-    for (int32_t i = first; i < first + n; i++)
-        MTM_TRY(range_check(&seen, e, &t->components[i], i, err));
-    if (seen.lo <= seen.hi)
-        *fit = fit_range(tc, (range){seen.lo - shift, seen.hi - shift}, n > 1);
-    return MTM_OK;
+    return fit_range(&t->components[first], (j2k_range){seen.lo - shift, seen.hi - shift}, n > 1);
 }

@@ -14,9 +14,8 @@ enum { /* T.800 table A.2 */
 };
 
 enum {
-    TLM_ENTRY_BYTES = 6, /* Ttlm 16 bits, Ptlm 32 */
-    TLM_HEAD_BYTES = 6,  /* marker, Ltlm, Ztlm, Stlm */
-    TLM_ENTRIES = (65535 - 4) / TLM_ENTRY_BYTES
+    TLM_HEAD_BYTES = 6,           /* marker, Ltlm, Ztlm, Stlm */
+    TLM_ENTRIES = (65535 - 4) / 6 /* per segment; an entry has Ttlm of 0 to 2 bytes and Ptlm of 4 */
 };
 
 static void write_siz(mtm_bytes *b, const j2k_encode_plan *plan) /* T.800 A.5.1 */
@@ -133,22 +132,30 @@ static void write_comment(mtm_bytes *b, const char *text) /* T.800 A.9.2; Rcom 1
 
 /* ---- TLM (T.800 A.7.1) -------------------------------------------------------------------------------- */
 
+/* Bytes of Ttlm: tiles of one part each come in order and need none. */
+static int32_t tlm_index_bytes(const j2k_encode_plan *plan)
+{
+    return plan->tile_parts == 1 ? 0 : plan->size.tiles_x * plan->size.tiles_y <= 255 ? 1 : 2;
+}
+
 /* Room for an entry per tile-part, as many segments as it takes: at most 65535 tiles of 33 parts, so below 256. */
 static mtm_status reserve_tlm(j2k_encoder *e, mtm_error *err)
 {
     const int64_t n = e->plan->size.tiles_x * e->plan->size.tiles_y * e->plan->tile_parts;
     const int64_t segments = (n + TLM_ENTRIES - 1) / TLM_ENTRIES;
+    const int32_t index_bytes = tlm_index_bytes(e->plan);
+    const uint64_t entry_bytes = (uint64_t)index_bytes + 4;
 
-    MTM_TRY(mtm_bytes_reserve(e->out, (size_t)(n * TLM_ENTRY_BYTES + segments * TLM_HEAD_BYTES), err));
+    MTM_TRY(mtm_bytes_reserve(e->out, (size_t)(n * (int64_t)entry_bytes + segments * TLM_HEAD_BYTES), err));
     e->tlm_at = e->out->size_bytes;
     for (int64_t i = 0; i < segments; i++) {
         const uint64_t entries =
             (uint64_t)(n - i * TLM_ENTRIES < TLM_ENTRIES ? n - i * TLM_ENTRIES : TLM_ENTRIES);
 
-        j2k_put(e->out, TLM, 2), j2k_put(e->out, 4 + entries * TLM_ENTRY_BYTES, 2);
-        j2k_put(e->out, (uint64_t)i, 1), j2k_put(e->out, 0x60, 1);
-        memset(e->out->data + e->out->size_bytes, 0, (size_t)entries * TLM_ENTRY_BYTES);
-        e->out->size_bytes += (size_t)entries * TLM_ENTRY_BYTES;
+        j2k_put(e->out, TLM, 2), j2k_put(e->out, 4 + entries * entry_bytes, 2);
+        j2k_put(e->out, (uint64_t)i, 1), j2k_put(e->out, 0x40 | (uint64_t)index_bytes << 4, 1);
+        memset(e->out->data + e->out->size_bytes, 0, (size_t)(entries * entry_bytes));
+        e->out->size_bytes += (size_t)(entries * entry_bytes);
     }
     return MTM_OK;
 }
@@ -156,11 +163,12 @@ static mtm_status reserve_tlm(j2k_encoder *e, mtm_error *err)
 void j2k_write_tlm_entry(j2k_encoder *e, int64_t tile, uint32_t bytes)
 {
     const int64_t i = e->tlm_written++;
+    const int32_t index_bytes = tlm_index_bytes(e->plan);
     mtm_bytes at = {.data = e->out->data,
                     .size_bytes =
-                        e->tlm_at + (size_t)(i * TLM_ENTRY_BYTES + (i / TLM_ENTRIES + 1) * TLM_HEAD_BYTES)};
+                        e->tlm_at + (size_t)(i * (index_bytes + 4) + (i / TLM_ENTRIES + 1) * TLM_HEAD_BYTES)};
 
-    j2k_put(&at, (uint64_t)tile, 2), j2k_put(&at, bytes, 4);
+    j2k_put(&at, (uint64_t)tile, index_bytes), j2k_put(&at, bytes, 4);
 }
 
 mtm_status j2k_write_main_header(j2k_encoder *e, mtm_error *err)

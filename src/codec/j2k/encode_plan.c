@@ -180,7 +180,7 @@ static mtm_status progression_check(j2k_encode_plan *plan, const mtm_encode_para
         return mtm_fail(err, MTM_E_INVAL, -1, "progression \"%s\" is not LRCP, RLCP, RPCL, PCRL or CPRL",
                         name);
     plan->params.progression = (uint8_t)i;
-    plan->by_resolution = p->tile_parts ? !strcmp(p->tile_parts, "R") : i == 1 || i == 2;
+    plan->by_resolution = p->tile_parts && !strcmp(p->tile_parts, "R");
     if (p->tile_parts && *p->tile_parts && !plan->by_resolution)
         return mtm_fail(err, MTM_E_INVAL, -1, "tile-parts \"%s\" are neither \"R\" nor \"\"", p->tile_parts);
     if (plan->by_resolution && i != 1 && i != 2)
@@ -305,27 +305,6 @@ static double base_step(const mtm_encode_params *p, int32_t bits)
                            : 1.0 / 256;
 }
 
-/* Exponents and steps of each component (QCD, QCC). */
-static mtm_status quant_make(j2k_encode_plan *plan, const mtm_encode_params *p, mtm_error *err)
-{
-    const j2k_component_size *const c = plan->size.components;
-    const int32_t levels = plan->params.components[0].coding.levels;
-    j2k_singles s;
-
-    for (int32_t i = 0; i < plan->size.n_components; i++) {
-        j2k_quant *const q = &plan->params.components[i].quant;
-        const double step = base_step(p, c[i].bits);
-
-        if (i == 0 || !same_grid(&c[i], &c[i - 1]))
-            s = singles_of(&plan->size, i, levels);
-        if (plan->lossy)
-            MTM_TRY(j2k_quant_irreversible(q, levels, &s, step, err));
-        else
-            j2k_quant_reversible(q, levels, &s, c[i].bits, plan->params.mct && i < 3);
-    }
-    return MTM_OK;
-}
-
 static mtm_status coding_make(j2k_encode_plan *plan, const mtm_encode_params *p, j2k_arena *arena,
                               mtm_error *err)
 {
@@ -340,29 +319,81 @@ static mtm_status coding_make(j2k_encode_plan *plan, const mtm_encode_params *p,
         return MTM_NOMEM(err);
     for (int32_t i = 0; i < plan->size.n_components; i++)
         plan->params.components[i].coding = c;
-    return quant_make(plan, p, err);
+    return MTM_OK;
 }
 
 static mtm_status comment_make(j2k_encode_plan *plan, const mtm_encode_params *p, j2k_arena *arena,
                                mtm_error *err)
 {
-    static const char name[] = "microtome ";
-    const size_t n = p->comment ? strlen(p->comment) : sizeof name - 1 + strlen(mtm_version());
+    const size_t n = p->comment ? strlen(p->comment) : 0;
     char *const text = j2k_arena_take(arena, n + 1);
 
     if (n > MAX_COMMENT)
         return mtm_fail(err, MTM_E_INVAL, -1, "a comment of %zu bytes is longer than 65531", n);
     if (!text)
         return MTM_NOMEM(err);
-    snprintf(text, n + 1, "%s%s", p->comment ? "" : name, p->comment ? p->comment : mtm_version());
+    memcpy(text, p->comment ? p->comment : "", n + 1);
     plan->comment = text;
     return MTM_OK;
 }
 
-mtm_status j2k_encode_plan_make(j2k_encode_plan *plan, const mtm_array *planes, int32_t n_planes,
-                                const mtm_encode_params *p, j2k_arena *arena, mtm_error *err)
+/* How far apart the pixels of each plane are; values beyond the precision are refused here. */
+static mtm_status ranges_make(j2k_encode_plan *plan, j2k_arena *arena, mtm_error *err)
 {
-    *plan = (j2k_encode_plan){.planes = planes, .plt = !p->no_plt, .tlm = !p->no_tlm};
+    j2k_range *const ranges = j2k_arena_take(arena, (size_t)plan->size.n_components * sizeof *ranges);
+
+    if (!ranges)
+        return MTM_NOMEM(err);
+    for (int32_t i = 0; i < plan->size.n_components; i++)
+        MTM_TRY(j2k_encode_look(&ranges[i], plan, i, err));
+    plan->ranges = ranges;
+    return MTM_OK;
+}
+
+/* Bits of the precision that the spread of the pixels leaves unused in every component, in steps of three: fewer bit-planes
+ * make shorter packet headers and tell decoders that int16 will do, and the frames of a series still have few different
+ * main headers between them. */
+static int32_t unused_bits(const j2k_encode_plan *plan)
+{
+    int32_t least = MTM_BLOCK_MAX_PLANES;
+
+    for (int32_t i = 0, n = plan->params.mct ? 3 : 1; i < plan->size.n_components; i += n, n = 1) {
+        const j2k_range r = j2k_encode_range(plan, i, n);
+        const int32_t needed = r.lo == r.hi ? 0 : 64 - __builtin_clzll((uint64_t)(r.hi - r.lo));
+        const int32_t unused = plan->size.components[i].bits - needed;
+
+        least = unused < least ? unused : least;
+    }
+    return least / 3 * 3;
+}
+
+/* Exponents and steps of each component (QCD, QCC). */
+static mtm_status quant_make(j2k_encode_plan *plan, const mtm_encode_params *p, mtm_error *err)
+{
+    const j2k_component_size *const c = plan->size.components;
+    const int32_t levels = plan->params.components[0].coding.levels;
+    const int32_t unused = plan->lossy ? 0 : unused_bits(plan);
+    j2k_singles s;
+
+    for (int32_t i = 0; i < plan->size.n_components; i++) {
+        j2k_quant *const q = &plan->params.components[i].quant;
+        const double step = base_step(p, c[i].bits);
+
+        if (i == 0 || !same_grid(&c[i], &c[i - 1]))
+            s = singles_of(&plan->size, i, levels);
+        if (plan->lossy)
+            MTM_TRY(j2k_quant_irreversible(q, levels, &s, step, err));
+        else
+            j2k_quant_reversible(q, levels, &s, c[i].bits, c[i].bits - unused, plan->params.mct && i < 3);
+    }
+    return MTM_OK;
+}
+
+mtm_status j2k_encode_plan_make(j2k_encode_plan *plan, const mtm_array *planes, int32_t n_planes,
+                                const mtm_encode_params *p, const mtm_kernels *k, j2k_arena *arena,
+                                mtm_error *err)
+{
+    *plan = (j2k_encode_plan){.planes = planes, .kernels = k, .plt = !p->no_plt, .tlm = !p->no_tlm};
     plan->params.sop = p->sop, plan->params.eph = p->eph;
     MTM_TRY(codec_check(plan, p, err));
     MTM_TRY(lossy_check(plan, p, err));
@@ -372,6 +403,8 @@ mtm_status j2k_encode_plan_make(j2k_encode_plan *plan, const mtm_array *planes, 
     MTM_TRY(container_check(plan, p, err));
     MTM_TRY(comment_make(plan, p, arena, err));
     MTM_TRY(coding_make(plan, p, arena, err));
+    MTM_TRY(ranges_make(plan, arena, err));
+    MTM_TRY(quant_make(plan, p, err));
     plan->tile_parts = plan->by_resolution ? plan->params.components[0].coding.levels + 1 : 1;
     return MTM_OK;
 }

@@ -138,16 +138,28 @@ double j2k_reversible_bound(int32_t levels, int32_t orient, const j2k_singles *s
     return bound;
 }
 
-void j2k_quant_reversible(j2k_quant *q, int32_t levels, const j2k_singles *s, int32_t bits, bool rct)
+static bool any_single(const j2k_singles *s, int32_t levels)
 {
-    /* Level-shifted samples, and chroma of the RCT, which are differences of two (T.800 G.2). */
-    const double lo = rct ? 1 - ldexp(1, bits) : -ldexp(1, bits - 1), hi = rct ? -lo : -lo - 1;
+    bool any = false;
+
+    for (int32_t level = 1; level <= levels; level++)
+        any |= s->x[level] || s->y[level];
+    return any;
+}
+
+void j2k_quant_reversible(j2k_quant *q, int32_t levels, const j2k_singles *s, int32_t bits, int32_t spread,
+                          bool rct)
+{
     int32_t planes[3 * J2K_MAX_LEVELS + 1], most = 0;
 
     *q = (j2k_quant){.style = 0, .n = (uint8_t)(3 * levels + 1)};
     for (int32_t i = 0; i < q->n; i++) {
         int32_t orient;
         const int32_t level = band_at(levels, i, &orient);
+        /* What is high-pass does not see how far from 0 the samples are, unless single ones are doubled. */
+        const int32_t b = orient == MTM_BAND_LL || any_single(s, levels) ? bits : spread;
+        /* Level-shifted samples, and chroma of the RCT, which are differences of two (T.800 G.2). */
+        const double lo = rct ? 1 - ldexp(1, b) : -ldexp(1, b - 1), hi = rct ? -lo : -lo - 1;
 
         planes[i] = ilogb(floor(band_bound(level, orient, s, lo, hi))) + 1;
         most = planes[i] > most ? planes[i] : most;

@@ -200,9 +200,8 @@ static mtm_status code_components(j2k_encoder *e, j2k_encode_tile *t, int32_t fi
                                   mtm_error *err)
 {
     mtm_range16 hh = {0, 0};
-    j2k_fit fit;
+    const j2k_fit fit = j2k_encode_fit(e->plan, &t->tile, first, n);
 
-    MTM_TRY(j2k_encode_fit(&fit, e, &t->tile, first, n, err));
     MTM_TRY(code_as(e, t, first, n, fit, fit.if_hh ? &hh : NULL, err));
     if (hh.lo >= MTM_WAVELET_LEAST16 && hh.hi <= MTM_WAVELET_MOST16)
         return MTM_OK;
