@@ -723,7 +723,7 @@ def test_exponents_follow_the_spread_and_still_hold_every_coefficient(rng, codec
             a = a.astype(np.uint16)
             data = mt.codec.encode(a, codec=codec)
             assert np.array_equal(mt.codec.decode(data), a)
-            assert np.array_equal(imagecodecs.jpeg2k_decode(data), a)
+            assert np.array_equal(their_shape(imagecodecs().jpeg2k_decode(data), shape), a)
             signed = (a.astype(np.int32) - 32768).astype(np.int16)
             assert np.array_equal(mt.codec.decode(mt.codec.encode(signed, codec=codec)), signed)
 
@@ -733,5 +733,5 @@ def test_lossless_files_are_no_larger_than_openjphs(name):
     path = DATA / "wg04" / f"{name}.j2c"
     if not path.exists():
         pytest.skip(f"no {path.name} in the data folder")
-    a = imagecodecs.htj2k_decode(path.read_bytes())
-    assert len(mt.codec.encode(a)) <= len(imagecodecs.htj2k_encode(a))
+    a = imagecodecs().htj2k_decode(path.read_bytes())
+    assert len(mt.codec.encode(a)) <= len(imagecodecs().htj2k_encode(a))
