@@ -105,7 +105,7 @@ mtm_status j2k_want_make(j2k_want *w, const j2k_header *h, const j2k_channel *ch
     if (g[0] < 0 || g[1] <= g[0] || g[1] > height || g[2] < 0 || g[3] <= g[2] || g[3] > width)
         return mtm_fail(err, MTM_E_INVAL, -1,
                         "region ((%" PRId64 ", %" PRId64 "), (%" PRId64 ", %" PRId64
-                        ")) is not inside [%" PRId64 ", %" PRId64 "]",
+                        ")) is empty or not inside [%" PRId64 ", %" PRId64 "]",
                         g[0], g[1], g[2], g[3], height, width);
     w->whole = g[0] == 0 && g[1] == height && g[2] == 0 && g[3] == width;
     if (!w->whole)
