@@ -131,6 +131,13 @@ bool core_chain_runs_here(ChainObject *chain);
 /* As core_raise; an exception of a function in the chain becomes the cause. chain may be NULL. */
 PyObject *core_raise_from(core_state *st, const mtm_error *err, ChainObject *chain);
 
+/* ---- codec.c ------------------------------------------------------------------------------------------ */
+
+mtm_codec_ctx *core_codec_context(core_state *st); /* NULL: exception set */
+/* Threads for one call: *pool NULL: the calling one alone. False: exception set. */
+bool core_codec_pool(core_state *st, int threads, mtm_pool **pool);
+int core_codec_encode_add(PyObject *module);
+
 /* ---- the other parts ---------------------------------------------------------------------------------- */
 
 typedef struct IndexObject {
