@@ -152,6 +152,12 @@ static inline const uint8_t *ebcot_codeword_cut(const ebcot_codeword *w, const e
     return end;
 }
 
+/* Whether a decision was coded in the segment up to this pass: each one narrows the interval. */
+static inline bool ebcot_codeword_used(const ebcot_snapshot *s)
+{
+    return s->at && s->top - s->low != UINT64_C(0x8000) << 12;
+}
+
 /* The segment is closed and ends at end, or, if `tight`, before it, at the least length that serves its last pass. */
 static inline void ebcot_codeword_end(ebcot_codeword *w, uint8_t *end, bool tight)
 {
@@ -164,6 +170,8 @@ static inline void ebcot_codeword_end(ebcot_codeword *w, uint8_t *end, bool tigh
 
         if (last && !tight)
             cut = end;
+        if (cut == w->first && cut < end && ebcot_codeword_used(s))
+            cut++; /* no bytes at all would do, but not every decoder takes what it gets then for a codeword */
         s->size_bytes = (uint32_t)(cut - (w->bytes + 1));
         s->size_bytes = s->size_bytes > least ? s->size_bytes : least;
         least = s->size_bytes;

@@ -183,3 +183,14 @@ def test_what_other_programs_write(tool, seed, tmp_path):
         ya, xa = int(case.rng.integers(case.high)), int(case.rng.integers(case.wide))
         yb, xb = int(case.rng.integers(ya, case.high)) + 1, int(case.rng.integers(xa, case.wide)) + 1
         same(planes(mt.codec.decode(data, region=((ya, yb), (xa, xb)))), [p[ya:yb, xa:xb] for p in ours], 0)
+
+
+def test_every_decoder_finds_a_codeword_where_decisions_were_coded(tmp_path):
+    """Grok takes passes without bytes for passes without decisions; ours have a byte then, although none would do."""
+    program("grk_decompress")
+    for seed in (11, 12, 13, 15):
+        a = picture(np.random.default_rng(seed), (189, 257), np.uint8)
+        path, target = tmp_path / "in.j2k", tmp_path / "out.rawl"
+        path.write_bytes(mt.codec.encode(a, codec="j2k", levels=0, block=(4, 4), style="termall"))
+        run("grk_decompress", "-i", path, "-o", target)
+        assert np.array_equal(np.frombuffer(target.read_bytes(), np.uint8).reshape(a.shape), a), seed
