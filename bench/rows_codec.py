@@ -62,7 +62,7 @@ def image_rows():
                     OPENJPEG: lambda d=ht: imagecodecs.jpeg2k_decode(d),
                 }
             ),
-            {OPENJPH: 2 if color else 2.2, OPENJPEG: 5},
+            {OPENJPH: 2} if color else {OPENJPH: 2.2, OPENJPEG: 5},
             samples=a.size,
         )
         yield Row(
