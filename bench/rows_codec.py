@@ -48,18 +48,16 @@ def image_rows():
     for name, a in images().items():
         color = a.ndim == 3
         ht, part1 = mt.codec.encode(a), mt.codec.encode(a, codec="j2k")
-        out, like = (
-            np.empty_like(a),
-            f"{name} {a.shape[1]}×{a.shape[0]}" + (" RGB" if color else f" {a.dtype}"),
-        )
+        out = np.empty_like(a)  # everyone decodes into memory that is there
+        like = f"{name} {a.shape[1]}×{a.shape[0]}" + (" RGB" if color else f" {a.dtype}")
         theirs = {OPENJPH: bytes(imagecodecs.htj2k_encode(a, reversible=True))} if imagecodecs else {}
         yield Row(
             f"{like}, HT decode",
             lambda d=ht, o=out: mt.codec.decode(d, out=o),
             present(
                 {
-                    OPENJPH: lambda d=ht: imagecodecs.htj2k_decode(d),
-                    OPENJPEG: lambda d=ht: imagecodecs.jpeg2k_decode(d),
+                    OPENJPH: lambda d=ht, o=out: imagecodecs.htj2k_decode(d, out=o),
+                    OPENJPEG: lambda d=ht, o=out: imagecodecs.jpeg2k_decode(d, out=o),
                 }
             ),
             {OPENJPH: 2} if color else {OPENJPH: 2.2, OPENJPEG: 5},
@@ -76,7 +74,7 @@ def image_rows():
         yield Row(
             f"{like}, Part 1 decode",
             lambda d=part1, o=out: mt.codec.decode(d, out=o),
-            present({OPENJPEG: lambda d=part1: imagecodecs.jpeg2k_decode(d)}),
+            present({OPENJPEG: lambda d=part1, o=out: imagecodecs.jpeg2k_decode(d, out=o)}),
             {OPENJPEG: 3},
             samples=a.size,
         )
