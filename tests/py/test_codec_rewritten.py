@@ -165,6 +165,53 @@ def test_progressions_in_main_and_tile_headers(made):
         assert np.array_equal(mt.codec.decode(cp.build(cp.Stream(segments, s.parts))), a)
 
 
+def test_profiles_and_capabilities_do_not_matter(made):
+    """Rsiz and Ccap15 say what a decoder may meet, not what the bytes mean (T.800 A.5.1, T.814 A.3)."""
+    a, s = made
+    siz = s.main(cp.SIZ)
+    for rsiz in (0, 1, 2, 3, 0x0401, 0x4000, 0xC000):
+        segments = [(cp.SIZ, struct.pack(">H", rsiz) + siz[2:])] + s.segments[1:]
+        check(a, cp.build(cp.Stream(segments, s.parts)))
+    others = [x for x in s.segments if x[0] != cp.CAP]
+    if len(others) == len(s.segments):
+        return
+    for kind in (0x0000, 0x4000, 0x8000, 0xC000, 0x002B):  # HTONLY, HTDECLARED, HTMIXED, several sets, …
+        one = (cp.CAP, struct.pack(">IH", 0x00020000, kind))
+        check(a, cp.build(cp.Stream([others[0], one, *others[1:]], s.parts)))
+    two = (cp.CAP, struct.pack(">IHH", 0x40020000, 0, 2))
+    check(a, cp.build(cp.Stream([others[0], two, *others[1:]], s.parts)))
+    check(a, cp.build(cp.Stream(others, s.parts)), warnings=True)
+
+
+def test_packet_markers_that_are_there_or_not(made):
+    """SOP and EPH may be left out where COD allows them (T.800 A.8); SOP's number wraps around."""
+    a, s = made
+    change = lambda f: cp.Stream(  # noqa: E731
+        s.segments,
+        [cp.TilePart(p.tile, p.segments, [f(i, x) for i, x in enumerate(p.packets)]) for p in s.parts],
+    )
+    check(a, cp.build(change(lambda i, x: cp.Packet(b"", x.header, x.body))))
+    check(a, cp.build(change(lambda i, x: cp.Packet(x.sop, x.header[:-2], x.body))))
+    check(
+        a,
+        cp.build(
+            change(lambda i, x: cp.Packet(x.sop if i % 3 else b"", x.header[: -2 if i % 2 else None], x.body))
+        ),
+    )
+    check(
+        a,
+        cp.build(
+            change(
+                lambda i, x: cp.Packet(
+                    b"\xff\x91\0\4" + struct.pack(">H", i + 65530 & 65535), x.header, x.body
+                )
+            )
+        ),
+    )
+    empty = cp.TilePart(s.parts[-1].tile)
+    check(a, cp.build(cp.Stream(s.segments, [*s.parts, empty, empty])))
+
+
 # ---- files -----------------------------------------------------------------------------------------------
 
 
@@ -199,6 +246,17 @@ def test_boxes_in_every_form(rgb):
     for i, data in enumerate(files):
         assert np.array_equal(mt.codec.decode(data), a), i
         assert not mt.codec.info(data)["warnings"], i
+
+
+def test_fragments_are_refused_by_name():
+    flst = cp.box(b"flst", struct.pack(">HQIH", 1, 100, 50, 0))
+    with pytest.raises(mt.UnsupportedError, match="fragments"):
+        mt.codec.decode(
+            cp.SIGNATURE
+            + cp.FTYP
+            + cp.box(b"jp2h", cp.ihdr(4, 4, 1, 8) + cp.colr(17))
+            + cp.box(b"ftbl", flst)
+        )
 
 
 def test_header_box_against_siz(rgb):

@@ -15,6 +15,7 @@ enum {                             /* table I.2 */
        BOX_CMAP = 0x636D6170,
        BOX_CDEF = 0x63646566,
        BOX_JP2C = 0x6A703263,
+       BOX_FTBL = 0x6674626C,  /* T.801 M.11.3 */
        BRAND_JPH = 0x6A706820, /* "jph " */
        SIGNATURE = 0x0D0A870A
 };
@@ -240,7 +241,7 @@ mtm_status j2k_boxes_read(j2k_boxes *out, const j2k_input *in, j2k_arena *arena,
                           mtm_error *err)
 {
     const uint64_t end = total_bytes(in);
-    bool found = false, header = false;
+    bool found = false, header = false, fragments = false;
     box b;
 
     *out = (j2k_boxes){.container = J2K_CODESTREAM, .codestream_bytes = end};
@@ -263,10 +264,13 @@ mtm_status j2k_boxes_read(j2k_boxes *out, const j2k_input *in, j2k_arena *arena,
             MTM_TRY(jp2h_read(out, &b, in, arena, err));
             out->header_offset = b.offset, out->header_bytes = b.end - b.offset;
         }
-        header |= b.type == BOX_JP2H;
+        header |= b.type == BOX_JP2H, fragments |= b.type == BOX_FTBL;
         if (b.type == BOX_JP2C && !found)
             out->codestream_offset = b.data, out->codestream_bytes = b.end - b.data, found = true;
     }
+    if (!found && fragments)
+        return mtm_fail(err, MTM_E_UNSUPPORTED, (int64_t)end,
+                        "the codestream lies in fragments, an extension of Part 2 that is not decoded");
     if (!found)
         return mtm_fail(err, MTM_E_CORRUPT, (int64_t)end, "the file ends without a codestream box");
     if (!header)
