@@ -82,6 +82,27 @@ def test_tile_parts_of_tiles_in_between_each_other(made, rng):
         check(a, cp.build(cp.split(s, rng)))
 
 
+def test_packet_lengths_of_some_tile_parts_only(rng):
+    """A packet that is skipped by its length tells nothing to the next layer's, which may have no length itself."""
+    for _ in range(60):
+        a = picture(rng, (44, 57), np.uint8, 4)
+        data = mt.codec.encode(a, codec="j2k", layers=3, levels=2, progression="LRCP", plt=True, eph=True)
+        s = cp.parse(data)
+        whole = cp.build(s)
+        first, packets = s.parts[0], s.parts[0].packets
+        lengths = b"".join(cp._variable(len(bytes(p))) for p in packets[:3])
+        first.segments, first.packets = [(cp.PLT, b"\0" + lengths)], packets[:3]
+        data = cp.build(cp.Stream(s.segments, [first, cp.TilePart(0, [], packets[3:])]))
+        for r in (1, 2):
+            plan = mt.codec.plan(data, reduce=r)
+            there = bytearray(len(data))
+            for offset, size in plan:
+                there[offset : offset + size] = data[offset : offset + size]
+            want = mt.codec.decode(whole, reduce=r)
+            assert np.array_equal(mt.codec.decode(data, reduce=r), want)
+            assert np.array_equal(mt.codec.decode(bytes(there), reduce=r, present=plan), want)
+
+
 def test_tile_part_lengths_of_zero_and_wrong_ones(made, rng):
     a, s = made
     check(a, cp.build(s, psot=lambda i, size, last: 0 if last else size))

@@ -453,8 +453,19 @@ static void complete_reduce(const packet_reader *r)
     }
 }
 
+/* Whether packets may be skipped by their lengths. A skipped one leaves no state for the next layer's packet of its precinct,
+ * which therefore must have a length, too: in all tile-parts or in none. */
+static bool lengths_suffice(const packet_reader *r, const j2k_tile_part *first)
+{
+    for (const j2k_tile_part *p = first; p && r->tile->params->layers > 1; p = p->next)
+        if (p->data_offset && p->end > p->data_offset && !p->lengths)
+            return false;
+    return true;
+}
+
 static void packets_begin(packet_reader *r, const j2k_tile_part *first)
 {
+    r->use_lengths &= lengths_suffice(r, first);
     part_enter(r, first);
     r->packed = first && first->headers;
     r->packed_at = first ? first->headers : NULL;
