@@ -145,7 +145,7 @@ void nifti_header_parse(nifti_header *h, const uint8_t *bytes)
 static void number_store(uint8_t *to, int8_t type, double real, int64_t integer, bool is_real)
 {
     const float f = (float)real;
-    const int64_t i = is_real ? (int64_t)real : integer;
+    const int64_t i = !is_real ? integer : type < F32 ? (int64_t)real : 0; /* NaN goes to F32 and F64 only */
     const int16_t i16 = (int16_t)i;
     const int32_t i32 = (int32_t)i;
 
