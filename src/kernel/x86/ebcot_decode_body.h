@@ -187,6 +187,35 @@ STORE(store_32, int32_t)
 STORE(store_64, int64_t)
 #undef STORE
 
+/* Sixteen of v2 without their halves, as two times eight of 32 bits. */
+static inline __m256i whole_of(const int32_t *twice)
+{
+    const __m256i v = _mm256_load_si256((const __m256i *)twice);
+
+    return _mm256_srai_epi32(_mm256_sub_epi32(v, _mm256_srai_epi32(v, 31)), 1); /* towards 0 */
+}
+
+static inline mtm_block_status store_16_as_i16(int16_t *to, const int32_t twice[EBCOT_COLUMNS])
+{
+    const __m256i low = whole_of(twice), high = whole_of(twice + 8);
+    const __m256i ends = _mm256_set1_epi32(0xFFFF);
+    const __m256i packed =
+        _mm256_packus_epi32(_mm256_and_si256(low, ends), _mm256_and_si256(high, ends)); /* modulo 2¹⁶ */
+    const __m256i misfit =
+        _mm256_or_si256(_mm256_xor_si256(low, _mm256_srai_epi32(_mm256_slli_epi32(low, 16), 16)),
+                        _mm256_xor_si256(high, _mm256_srai_epi32(_mm256_slli_epi32(high, 16), 16)));
+
+    _mm256_storeu_si256((__m256i *)to, _mm256_permute4x64_epi64(packed, 0xD8));
+    return _mm256_testz_si256(misfit, misfit) ? MTM_BLOCK_OK : MTM_BLOCK_TOO_LARGE;
+}
+
+static inline mtm_block_status store_16(const mtm_block *b, ptrdiff_t at, const int32_t twice[EBCOT_COLUMNS])
+{
+    if (b->type == MTM_COEF_I16)
+        return store_16_as_i16((int16_t *)b->dst + at, twice);
+    return store_32(b, at, twice, EBCOT_COLUMNS);
+}
+
 /* v2 of up to this many bit-planes fits 32 bits and a sign. */
 enum { NARROW_PLANES = 30 };
 
@@ -207,7 +236,7 @@ static mtm_block_status store_word(const fast_block *s, const mtm_block *b, int3
 
         if (b->n_planes <= NARROW_PLANES) {
             twice_32(narrow, s->planes[0] + at, row, has, negative, top, last.plane);
-            stored = n == EBCOT_COLUMNS ? store_32(b, to, narrow, EBCOT_COLUMNS) : store_32(b, to, narrow, n);
+            stored = n == EBCOT_COLUMNS ? store_16(b, to, narrow) : store_32(b, to, narrow, n);
         } else {
             twice_64(wide, s, at, row, has, negative, top, last.plane);
             stored = store_64(b, to, wide, n);

@@ -103,6 +103,7 @@ static inline void propagate_word(fast_block *s, mq_registers *q, uint32_t *near
     uint64_t left = nonzero_bytes(near) & open, visited = left, found = 0, negative = s->negative[at];
     unsigned i = (unsigned)_tzcnt_u64(left);
     surroundings now = surroundings_of(near, i);
+    unsigned context = s->zero[now.near];
 
     while (left) {
         const unsigned neighbours = now.near >> 4 | now.minus;
@@ -111,7 +112,8 @@ static inline void propagate_word(fast_block *s, mq_registers *q, uint32_t *near
         left ^= bit;
         const unsigned then = (unsigned)_tzcnt_u64(left);
         const surroundings after = surroundings_of(near, then);
-        if (mq_step(s, q, s->zero[now.near])) {
+        const unsigned after_context = s->zero[after.near];
+        if (mq_step(s, q, context)) {
             const uint64_t more = later_neighbours(i) & open;
 
             left |= more, visited |= more, found |= bit;
@@ -123,9 +125,9 @@ static inline void propagate_word(fast_block *s, mq_registers *q, uint32_t *near
             now.near |= told, now.minus |= told & 0xF0 & (0 - (unsigned)sign);
             negative |= (uint64_t)sign << i;
             spread_minus(s, minus_of(near), i, sign);
-            i = next;
+            i = next, context = s->zero[now.near];
         } else {
-            i = then, now = after;
+            i = then, now = after, context = after_context;
         }
     }
     s->significant[at] |= found, s->negative[at] = negative;
