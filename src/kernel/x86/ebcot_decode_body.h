@@ -41,7 +41,7 @@ static void refine_list(fast_block *s)
             s->refined[at] = again | left;
         }
     s->n_refined = (int32_t)(to - s->refine);
-    memset(to, 0, 64); /* refine_place reads 64 decisions at a time, and drops those that are none */
+    memset(to, 0, 64); /* read and dropped: by refine_place, 64 at a time; the first, by who decides */
 }
 
 static void refine_place(fast_block *s)

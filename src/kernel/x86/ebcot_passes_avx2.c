@@ -29,8 +29,9 @@ static inline void mq_take(fast_block *s, mq_registers *q, int64_t n)
 
 /* DECODE without branches on what it decides (T.800 C.3.2): the symbol is the less probable one if (C < Qe) xor
  * (A < Qe). The one piece of assembly keeps the choice by C < Qe, which nobody can predict, from becoming a jump. */
-static inline uint8_t mq_decide(fast_block *s, mq_registers *q, uint64_t state, uint64_t *next)
+static inline uint8_t mq_decide(fast_block *s, mq_registers *q, uint64_t *next)
 {
+    const uint64_t state = *next;
     const uint64_t id = state >> 8 & 0xFF, if_0 = s->steps[0][id], if_1 = s->steps[1][id];
     const uint64_t qe = state & QE, before = q->c;
     uint64_t a = q->a - qe, c = before;
@@ -51,24 +52,36 @@ static inline uint8_t mq_decide(fast_block *s, mq_registers *q, uint64_t state, 
 
 static inline uint8_t mq_step(fast_block *s, mq_registers *q, unsigned context)
 {
-    return mq_decide(s, q, s->contexts[context], s->contexts + context);
+    uint64_t state = s->contexts[context];
+    const uint8_t d = mq_decide(s, q, &state);
+
+    s->contexts[context] = state;
+    return d;
 }
 
-/* The state for the sign of coefficient i (D.3.2); read early, since where the significance is no sure guess, the sign
- * waits for that. */
-static inline uint64_t sign_state(const fast_block *s, const uint32_t *near, unsigned i)
+/* The same where the state is at hand, and the next context is known: then its state is read before this one's is
+ * written, and a context that follows itself does not wait for the way through memory. */
+static inline uint8_t mq_step_on(fast_block *s, mq_registers *q, uint64_t *state, unsigned context,
+                                 unsigned then)
 {
-    return s->contexts[s->sign[sign_neighbours(near, i)]];
+    const uint64_t other = s->contexts[then];
+    const uint8_t d = mq_decide(s, q, state);
+
+    s->contexts[context] = *state;
+    __asm__("cmpl %[context], %[then]\n\tcmovneq %[other], %[state]"
+            : [state] "+&r"(*state)
+            : [context] "r"(context), [then] "r"(then), [other] "r"(other)
+            : "cc");
+    return d;
 }
 
-/* Coefficient i is significant; its sign goes into `negative`. */
-static inline void decode_sign(fast_block *s, mq_registers *q, uint32_t *near, unsigned i, uint64_t state,
-                               uint64_t *negative)
+/* Coefficient i is significant; its sign (D.3.2) goes into `negative`. */
+static inline void decode_sign(fast_block *s, mq_registers *q, uint32_t *near, unsigned i, uint64_t *negative)
 {
     const unsigned neighbours = sign_neighbours(near, i);
 
     spread_near(s, near, i);
-    const uint8_t sign = mq_decide(s, q, state, s->contexts + s->sign[neighbours]) ^ s->flip[neighbours];
+    const uint8_t sign = mq_step(s, q, s->sign[neighbours]) ^ s->flip[neighbours];
 
     *negative |= (uint64_t)sign << i;
     spread_minus(s, minus_of(near), i, sign);
@@ -107,7 +120,8 @@ static inline void propagate_word(fast_block *s, mq_registers *q, uint32_t *near
 
     while (left) {
         const unsigned neighbours = now.near >> 4 | now.minus;
-        const uint64_t state = s->contexts[s->sign[neighbours]], bit = _blsi_u64(left);
+        const uint64_t bit = _blsi_u64(left);
+        uint64_t state = s->contexts[s->sign[neighbours]];
 
         left ^= bit;
         const unsigned then = (unsigned)_tzcnt_u64(left);
@@ -120,12 +134,12 @@ static inline void propagate_word(fast_block *s, mq_registers *q, uint32_t *near
             const unsigned next = (unsigned)_tzcnt_u64(left), told = told_by(i, next - i);
             now = surroundings_of(near, next);
             spread_near(s, near, i);
-            const uint8_t sign =
-                mq_decide(s, q, state, s->contexts + s->sign[neighbours]) ^ s->flip[neighbours];
-            now.near |= told, now.minus |= told & 0xF0 & (0 - (unsigned)sign);
+            const uint8_t sign = mq_decide(s, q, &state) ^ s->flip[neighbours];
+            s->contexts[s->sign[neighbours]] = state;
+            now.near |= told, context = s->zero[now.near], now.minus |= told & 0xF0 & (0 - (unsigned)sign);
             negative |= (uint64_t)sign << i;
             spread_minus(s, minus_of(near), i, sign);
-            i = next, context = s->zero[now.near];
+            i = next;
         } else {
             i = then, now = after, context = after_context;
         }
@@ -158,7 +172,6 @@ static inline void clean_up_word(fast_block *s, mq_registers *q, uint32_t *near,
 
     while (left) {
         unsigned i = (unsigned)_tzcnt_u64(left);
-        uint64_t sign;
 
         if (runs >> i & 1) {
             const uint64_t zeros = skip_runs(q, s->contexts[EBCOT_RUN], runs, i);
@@ -170,16 +183,14 @@ static inline void clean_up_word(fast_block *s, mq_registers *q, uint32_t *near,
             i += 2 * (unsigned)mq_step(s, q, EBCOT_UNIFORM);
             i += (unsigned)mq_step(s, q, EBCOT_UNIFORM);
             left = left >> i >> 1 << i << 1;
-            sign = sign_state(s, near, i);
         } else {
             const unsigned byte = byte_at(near, i);
 
-            sign = sign_state(s, near, i);
             left = _blsr_u64(left);
             if (!mq_step(s, q, s->zero[byte]))
                 continue;
         }
-        decode_sign(s, q, near, i, sign, &negative);
+        decode_sign(s, q, near, i, &negative);
         found |= UINT64_C(1) << i;
         runs &= ~(UINT64_C(2) << (i | 3));
     }
@@ -246,12 +257,19 @@ PASS(mtm_ebcot_propagate_raw_avx2, propagate_word_raw) /* D.6 */
 PASS(mtm_ebcot_refine_raw_avx2, refine_word_raw)
 #undef PASS
 
+/* Decision number i, and the state for the next. */
+static inline void refine_one(fast_block *s, mq_registers *q, uint64_t *state, int32_t i)
+{
+    s->refine[i] = mq_step_on(s, q, state, s->refine[i], s->refine[i + 1]);
+}
+
 void mtm_ebcot_refine_from_avx2(fast_block *s, int32_t from)
 {
     mq_registers q = s->mq;
+    uint64_t state = s->contexts[s->refine[from]];
 
     for (int32_t i = from; i < s->n_refined; i++)
-        s->refine[i] = mq_step(s, &q, s->refine[i]);
+        refine_one(s, &q, &state, i);
     s->mq = q;
 }
 
@@ -259,11 +277,10 @@ void mtm_ebcot_refine_two_avx2(fast_block *s, fast_block *t)
 {
     const int32_t both = s->n_refined < t->n_refined ? s->n_refined : t->n_refined;
     mq_registers q = s->mq, r = t->mq;
+    uint64_t of_s = s->contexts[s->refine[0]], of_t = t->contexts[t->refine[0]];
 
-    for (int32_t i = 0; i < both; i++) {
-        s->refine[i] = mq_step(s, &q, s->refine[i]);
-        t->refine[i] = mq_step(t, &r, t->refine[i]);
-    }
+    for (int32_t i = 0; i < both; i++)
+        refine_one(s, &q, &of_s, i), refine_one(t, &r, &of_t, i);
     s->mq = q, t->mq = r;
     mtm_ebcot_refine_from_avx2(s, both), mtm_ebcot_refine_from_avx2(t, both);
 }
