@@ -203,7 +203,8 @@ static void encode_passes(encoder *e, ebcot_codeword *w, const mtm_block_input *
         if (kind == EBCOT_CLEANUP && b->style & MTM_BLOCK_SEGSYM)
             for (unsigned i = 0; i < 4; i++)
                 put(e, EBCOT_UNIFORM, 0xA >> (3 - i) & 1);
-        ebcot_codeword_pass(w, e->raw ? NULL : &e->mq, e->bits.at + (e->bits.left < e->bits.room),
+        ebcot_codeword_pass(w, e->raw ? NULL : &e->mq,
+                            e->raw ? e->bits.at + (e->bits.left < e->bits.room) : NULL,
                             ebcot_gain_total(&e->gain, e->plane));
         if (ebcot_codeword_full(w))
             return;

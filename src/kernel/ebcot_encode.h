@@ -105,7 +105,7 @@ static inline void ebcot_codeword_begin(ebcot_codeword *w)
     w->open = w->n_passes;
 }
 
-/* A pass is coded. q NULL: into raw bits, of which end is the end. */
+/* A pass is coded. q NULL: into raw bits, of which end is the end; else end is NULL. */
 static inline void ebcot_codeword_pass(ebcot_codeword *w, const mtm_mq_encoder *q, const uint8_t *end,
                                        double gain)
 {

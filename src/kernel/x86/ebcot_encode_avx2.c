@@ -315,7 +315,7 @@ static void end_pass(fast_encoder *e)
     const int32_t plane = ebcot_pass_plane(e->n_planes, e->pass);
     ebcot_codeword *const w = &e->codeword;
 
-    ebcot_codeword_pass(w, e->raw ? NULL : &e->mq, e->bits.at + (e->bits.left < e->bits.room),
+    ebcot_codeword_pass(w, e->raw ? NULL : &e->mq, e->raw ? e->bits.at + (e->bits.left < e->bits.room) : NULL,
                         e->input->passes
                             ? pass_gain(&e->block, ebcot_pass_kind(e->pass), e->input->type, plane, e->before)
                             : 0);
