@@ -14,6 +14,12 @@
 #include "kernel/kernels.h"
 
 static const unsigned tiers[] = {0, MTM_CPU_AVX2, MTM_CPU_AVX2 | MTM_CPU_AVX512};
+/* Transforms of random shapes; one thread's work takes 30 times as long under ThreadSanitizer, and tells it nothing. */
+#if defined __SANITIZE_THREAD__
+enum { DRAWN = 100 };
+#else
+enum { DRAWN = 3500 };
+#endif
 enum { TIERS = sizeof tiers / sizeof *tiers, MOST = 48, MOST_LEVELS = 6, TYPES = 4 };
 
 /* ---- annex F, plainly ---------------------------------------------------------------------------------- */
@@ -410,7 +416,7 @@ static void windows(void **state)
 
     for (int t = 0; t < TIERS; t++)
         mtm_wavelet_kernels_init(&k[t], tiers[t] & mtm_cpu_flags());
-    for (int i = 0; i < 4000; i++) {
+    for (int i = 0; i < DRAWN; i++) {
         const mtm_coef type = (mtm_coef)(i % TYPES);
         const bool reversible = type != MTM_COEF_F32;
         const int64_t x0 = below(&rng, 100), y0 = below(&rng, 100);
@@ -480,7 +486,7 @@ static void int16_notices(void **state)
     mtm_rng rng = mtm_rng_at(6, 0, 0, 0);
     int exact = 0, inexact = 0;
 
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < DRAWN; i++) {
         const double amplitude = i % 3 ? 3000 + below(&rng, 9000) : 16000 + below(&rng, 1000);
         const int64_t x0 = below(&rng, 2), y0 = below(&rng, 2);
         const j2k_rect full = {x0, y0, x0 + 1 + below(&rng, 45), y0 + 1 + below(&rng, 45)};
@@ -518,8 +524,8 @@ static void int16_notices(void **state)
             *(int16_exact(&p, amplitude, &k) ? &exact : &inexact) += 1;
         j2k_arena_free(&p.arena);
     }
-    assert_in_range(exact, 300, 2900);
-    assert_in_range(inexact, 300, 2900);
+    assert_in_range(exact, DRAWN / 10, DRAWN - DRAWN / 30);
+    assert_in_range(inexact, DRAWN / 10, DRAWN - DRAWN / 30);
 }
 
 static mtm_range16 seen_range(const mtm_seen16 *seen)
