@@ -126,7 +126,8 @@ MTM_API mtm_status mtm_recycler_get(mtm_buffer **out, mtm_recycler *r, size_t si
  * a task cannot deadlock. Thread-safe. Not usable in a forked child: calls there return MTM_E_INVAL. */
 typedef struct mtm_pool mtm_pool;
 
-/* threads 0: one per CPU that this process may run on. */
+/* threads 0: one per CPU that this process may run on. A call that is given a pool of n keeps n threads busy, its own among
+ * them. */
 MTM_API mtm_status mtm_pool_new(mtm_pool **out, int threads, mtm_error *err);
 MTM_API void mtm_pool_free(mtm_pool *p); /* runs what is queued, then joins */
 MTM_API int mtm_pool_threads(const mtm_pool *p);

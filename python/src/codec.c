@@ -20,7 +20,7 @@ mtm_codec_ctx *core_codec_context(core_state *st)
     return st->codec;
 }
 
-/* The pool for `threads` (0: all that eager calls share): the calling thread works too, so n threads are n − 1 of a pool.
+/* The pool for `threads` (0: all that eager calls share). A pool of n keeps n threads busy, the calling one among them.
  * A pool once made is kept. *pool NULL: the calling thread alone. */
 bool core_codec_pool(core_state *st, int threads, mtm_pool **pool)
 {
@@ -33,7 +33,7 @@ bool core_codec_pool(core_state *st, int threads, mtm_pool **pool)
     if (threads > CORE_CODEC_POOLS + 1)
         return core_fail(st, MTM_E_INVAL, "threads must be 0 to %d, not %d", CORE_CODEC_POOLS + 1, threads);
     mtm_pool **const slot = &st->codec_pools[threads - 2];
-    if (!*slot && mtm_pool_new(slot, threads - 1, &err))
+    if (!*slot && mtm_pool_new(slot, threads, &err))
         return core_raise(st, &err);
     *pool = *slot;
     return true;

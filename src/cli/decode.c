@@ -193,8 +193,8 @@ static int run(int argc, char **argv)
         !cli_int(&cli_decode, &o[THREADS], 1, 512, 0, &threads))
         return CLI_USAGE;
     if ((s = cli_read_file(argv[1], &j.data, &j.size_bytes, &err)) || (s = mtm_codec_ctx_new(&j.ctx, &err)) ||
-        (threads != 1 && (s = mtm_pool_new(&j.pool, threads ? threads - 1 : 0, &err))) ||
-        (s = params_get(&j, o, &err)) || (s = decode(&j, argv[2], o[JSON].value, &err))) {
+        (threads != 1 && (s = mtm_pool_new(&j.pool, threads, &err))) || (s = params_get(&j, o, &err)) ||
+        (s = decode(&j, argv[2], o[JSON].value, &err))) {
         job_end(&j);
         return cli_fail(err.where[0] ? NULL : argv[1], &err);
     }

@@ -274,7 +274,7 @@ static int run(int argc, char **argv)
         return cli_usage(&cli_encode, "IN and OUT are wanted");
     if (!params_get(&j, o) || !cli_int(&cli_encode, &o[THREADS], 1, 512, 0, &threads))
         return CLI_USAGE;
-    if ((threads != 1 && (s = mtm_pool_new(&j.pool, threads ? threads - 1 : 0, &err))) ||
+    if ((threads != 1 && (s = mtm_pool_new(&j.pool, threads, &err))) ||
         (s = (o[SHAPE].value ? load_raw : load_image)(&j, argv[1], o, &err))) {
         job_end(&j);
         return cli_fail(argv[1], &err);

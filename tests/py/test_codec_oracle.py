@@ -735,3 +735,16 @@ def test_lossless_files_are_no_larger_than_openjphs(name):
         pytest.skip(f"no {path.name} in the data folder")
     a = imagecodecs().htj2k_decode(path.read_bytes())
     assert len(mt.codec.encode(a)) <= len(imagecodecs().htj2k_encode(a))
+
+
+def test_threads_are_as_many_as_asked_for():
+    """The pool of n threads is there after a call that asks for n; a larger one does not stand in for it."""
+    program = (
+        "import os, numpy as np, microtome as mt\n"
+        "data = mt.codec.encode(np.zeros((64, 64), np.uint8))\n"
+        "mt.codec.decode(data); before = len(os.listdir('/proc/self/task'))\n"
+        "mt.codec.decode_batch([data] * 8, threads=3)\n"
+        "print(len(os.listdir('/proc/self/task')) - before)"
+    )
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(out.stdout) == 3

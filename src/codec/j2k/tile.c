@@ -12,7 +12,7 @@
 
 /* Magnitudes that the transforms can give without leaving the type, in their inner sums too (kernel/wavelet.h); the RCT's
  * v + y − ⌊(u + v)/4⌋ (T.800 G.2) is at most 5/2 of the largest. */
-enum { MOST_I16 = MTM_WAVELET_MOST16, MOST_I16_RCT = INT16_MAX / 5 * 2, MOST_I32 = 1 << 29 };
+enum { MOST_I16 = MTM_WAVELET_MOST16, MOST_I16_RCT = INT16_MAX / 5 * 2, MOST_I32 = 1 << 29, TRIAL_ROWS = 16 };
 enum { TRIAL_BITS = 16 }; /* most precision for which int16 is tried */
 
 static bool rect_empty(j2k_rect r)
@@ -231,20 +231,19 @@ mtm_status j2k_tile_begin(j2k_tile_decoder *d, bool proven, mtm_error *err)
     return j2k_strips_fill(d, -1, err);
 }
 
-/* On trial: whether int16 was enough for a row, and will be for its component transform. */
-static bool row_exact(const j2k_tile_decoder *d, const j2k_group *g, const j2k_synthesis *s,
-                      const int16_t *row)
+/* On trial: whether int16 was enough so far, and will be for the component transform. */
+static bool rows_exact(const j2k_group *g, const j2k_synthesis *s)
 {
-    mtm_range16 seen = {0, 0};
-
-    if (g->store.transform == MTM_COLOR_RCT)
-        d->reader->k.wavelet.range16(row, (size_t)(g->rect.x1 - g->rect.x0), &seen);
-    return j2k_synthesis_exact(s) && seen.lo >= -MOST_I16_RCT && seen.hi <= MOST_I16_RCT;
+    return j2k_synthesis_exact(s) &&
+           (g->store.transform != MTM_COLOR_RCT || j2k_synthesis_within(s, -MOST_I16_RCT, MOST_I16_RCT));
 }
 
 mtm_status j2k_tile_row(j2k_tile_decoder *d, const j2k_group *g, int64_t y, mtm_error *err)
 {
     const int64_t row = g->rect.y0 + y - d->job->row0;
+    /* A trial that fails is done again, so it may be looked at now and then, and at the end. */
+    const bool look = d->check && g->store.type == MTM_COEF_I16 &&
+                      (y % TRIAL_ROWS == TRIAL_ROWS - 1 || y + 1 == g->rect.y1 - g->rect.y0);
     const void *rows[4];
     void *dst[4];
 
@@ -257,7 +256,7 @@ mtm_status j2k_tile_row(j2k_tile_decoder *d, const j2k_group *g, int64_t y, mtm_
                 *err = d->err;
             return d->status;
         }
-        if (d->check && g->store.type == MTM_COEF_I16 && !row_exact(d, g, s, rows[i])) {
+        if (look && !rows_exact(g, s)) {
             d->too_large = true;
             return mtm_fail(err, MTM_E_LIMIT, -1, "a coefficient needs more than 16 bits");
         }
