@@ -154,16 +154,12 @@ const void *j2k_synthesis_next(j2k_synthesis *s)
     return resolution_row(s, s->tc->top, s->y++, need->x0, (size_t)mtm_max_i64(need->x1 - need->x0, 0));
 }
 
-bool j2k_synthesis_within(const j2k_synthesis *s, int16_t least, int16_t most)
+bool j2k_synthesis_exact(const j2k_synthesis *s)
 {
     int16_t beyond = 0;
 
     for (int i = 0; i < MTM_SEEN_LANES; i++)
-        beyond |= (int16_t)(s->seen.lo[i] < least) | (int16_t)(s->seen.hi[i] > most);
+        beyond |=
+            (int16_t)(s->seen.lo[i] < MTM_WAVELET_LEAST16) | (int16_t)(s->seen.hi[i] > MTM_WAVELET_MOST16);
     return !beyond;
-}
-
-bool j2k_synthesis_exact(const j2k_synthesis *s)
-{
-    return j2k_synthesis_within(s, MTM_WAVELET_LEAST16, MTM_WAVELET_MOST16);
 }

@@ -37,7 +37,5 @@ const void *j2k_synthesis_next(j2k_synthesis *s);
 /* Whether no int16 value came near the end of its range so far (then all rows are exact). Always true for other
  * types. */
 bool j2k_synthesis_exact(const j2k_synthesis *s);
-/* Whether all int16 values so far, those in between too, lie in [least, most]. */
-bool j2k_synthesis_within(const j2k_synthesis *s, int16_t least, int16_t most);
 
 #endif

@@ -231,19 +231,23 @@ mtm_status j2k_tile_begin(j2k_tile_decoder *d, bool proven, mtm_error *err)
     return j2k_strips_fill(d, -1, err);
 }
 
-/* On trial: whether int16 was enough so far, and will be for the component transform. */
-static bool rows_exact(const j2k_group *g, const j2k_synthesis *s)
+/* On trial: whether the component transform of a row stays in int16. The transform's own rows are no sums' inputs, so that
+ * the synthesis has not looked at them. */
+static bool row_fits(const j2k_tile_decoder *d, const j2k_group *g, const int16_t *row)
 {
-    return j2k_synthesis_exact(s) &&
-           (g->store.transform != MTM_COLOR_RCT || j2k_synthesis_within(s, -MOST_I16_RCT, MOST_I16_RCT));
+    mtm_range16 seen = {0, 0};
+
+    if (g->store.transform == MTM_COLOR_RCT)
+        d->reader->k.wavelet.range16(row, (size_t)(g->rect.x1 - g->rect.x0), &seen);
+    return seen.lo >= -MOST_I16_RCT && seen.hi <= MOST_I16_RCT;
 }
 
 mtm_status j2k_tile_row(j2k_tile_decoder *d, const j2k_group *g, int64_t y, mtm_error *err)
 {
     const int64_t row = g->rect.y0 + y - d->job->row0;
-    /* A trial that fails is done again, so it may be looked at now and then, and at the end. */
-    const bool look = d->check && g->store.type == MTM_COEF_I16 &&
-                      (y % TRIAL_ROWS == TRIAL_ROWS - 1 || y + 1 == g->rect.y1 - g->rect.y0);
+    const bool trial = d->check && g->store.type == MTM_COEF_I16;
+    /* A tile whose trial fails is done again, so the synthesis may be asked now and then, and at the end. */
+    const bool ask = trial && (y % TRIAL_ROWS == TRIAL_ROWS - 1 || y + 1 == g->rect.y1 - g->rect.y0);
     const void *rows[4];
     void *dst[4];
 
@@ -256,7 +260,7 @@ mtm_status j2k_tile_row(j2k_tile_decoder *d, const j2k_group *g, int64_t y, mtm_
                 *err = d->err;
             return d->status;
         }
-        if (look && !rows_exact(g, s)) {
+        if ((trial && !row_fits(d, g, rows[i])) || (ask && !j2k_synthesis_exact(s))) {
             d->too_large = true;
             return mtm_fail(err, MTM_E_LIMIT, -1, "a coefficient needs more than 16 bits");
         }
