@@ -53,7 +53,8 @@ def run_c_test(test, slow_down):
     return passed, failed, skipped
 
 
-def run_c(build, slow_down):
+def run_c(build, slow_down, suite=None):
+    """suite: the one that is run; None: all."""
     text = subprocess.run(
         [sys.executable, "-m", "mesonbuild.mesonmain", "introspect", str(build), "--tests"],
         capture_output=True,
@@ -62,6 +63,8 @@ def run_c(build, slow_down):
     ).stdout
     total = [0, 0, 0]
     for test in json.loads(text):
+        if suite and not any(s.split(":")[-1] == suite for s in test["suite"]):
+            continue
         counts = run_c_test(test, slow_down)
         total = [a + b for a, b in zip(total, counts)]
         print(f"  {test['name']}: {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped", flush=True)
@@ -96,13 +99,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "release")
     parser.add_argument("--only", choices=["c", "py"])
+    parser.add_argument("--suite", help="of the C tests: unit, check or fuzz; default: all")
     parser.add_argument("--name", default="test", help="of this run, in the record")
     parser.add_argument("--record", type=Path, default=ROOT / "build" / "test-counts.txt")
     args, pytest_arguments = parser.parse_known_args()
     build = args.build.resolve()
     total = [0, 0, 0]
     if args.only != "py":
-        counts = run_c(build, 1 if args.name == "test" else 20)
+        counts = run_c(build, 1 if args.name == "test" else 20, args.suite)
         print(
             f"C tests ({args.name}): {counts[0]} passed, {counts[1]} failed, {counts[2]} skipped", flush=True
         )
