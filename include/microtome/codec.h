@@ -11,7 +11,7 @@ extern "C" {
 
 /* ---- contexts ----------------------------------------------------------------------------------------- */
 
-/* Keeps the plans of headers seen before and the scratch memory of as many workers as ran at once, so that steady state
+/* Keeps, for as many workers as ran at once, the geometry of the last header and the scratch memory, so that steady state
  * allocates nothing. Thread-safe; any number of calls may share one. Not usable across fork by running calls. */
 typedef struct mtm_codec_ctx mtm_codec_ctx;
 

@@ -224,7 +224,7 @@ def decode_batch(
     range: tuple[float, float] | None = None,
     max_bytes: int | None = None,
 ) -> list[Any] | ndarray:
-    """Decodes many pictures side by side; a header that was seen before costs nothing again.
+    """Decodes many pictures side by side; frames with the header of the one before need no set-up.
 
     frames: streams; other arguments as decode's, for every frame. out: [N, …], any strides, filled: frame i in out[i]; all
     frames must be of its shape. Without out a list of arrays, which frames of one shape share as views of one [N, …] block.
