@@ -28,6 +28,7 @@ ALLOWED = {
 PUBLIC = {
     "base.h": "base",
     "array.h": "array",
+    "objects.h": "array",
     "image.h": "image",
     "codec.h": "codec",
     "op.h": "op",

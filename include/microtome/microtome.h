@@ -8,6 +8,7 @@
 #include "codec.h"
 #include "image.h"
 #include "load.h"
+#include "objects.h"
 #include "op.h"
 
 #endif

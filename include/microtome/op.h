@@ -84,11 +84,12 @@ typedef struct mtm_spec {
 typedef enum mtm_op_kind {
     MTM_OP_GEOMETRY,  /* moves voxels; fuses with its neighbours into one gather */
     MTM_OP_POINTWISE, /* voxel by voxel, perhaps with statistics of the whole image */
-    MTM_OP_FILTER,    /* a neighbourhood */
+    MTM_OP_FILTER,    /* a neighbourhood, or the whole image */
+    MTM_OP_LABEL,     /* reads a label map; what comes out is what infer says, another label map or not */
     MTM_OP_RANDOM     /* draws the arguments of another operator */
 } mtm_op_kind;
 
-struct mtm_geometry;  /* op/geometry.h */
+struct mtm_geometry;  /* op/spatial/geometry.h */
 struct mtm_pointwise; /* kernel/pointwise.h */
 struct mtm_stats;     /* kernel/stats.h */
 struct mtm_stats_request;
@@ -106,7 +107,7 @@ typedef struct mtm_op {
     /* The output's spec; also checks arguments against the input. */
     mtm_status (*infer)(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err);
     /* in, out: [C, Z, Y, X] views of any strides; out's shape and dtype are what infer said, or any dtype that the
-     * caller asked for. FILTER only: the two others are run through the hooks below. */
+     * caller asked for. FILTER and LABEL: the others are run through the hooks below. */
     mtm_status (*run)(mtm_exec *x, const void *args, const mtm_spec *spec, const mtm_array *in,
                       mtm_array *out, mtm_error *err);
     /* GEOMETRY: the map from output to input grid. */
@@ -116,6 +117,9 @@ typedef struct mtm_op {
     void (*stats)(const void *args, struct mtm_stats_request *r);
     mtm_status (*steps)(const void *args, const mtm_spec *in, const struct mtm_stats *st,
                         struct mtm_pointwise *p, mtm_error *err);
+    /* RANDOM: whose arguments are drawn, where its declarations say all: args begin with mtm_random_head, and each other
+     * parameter has the name of one of the target's (op/random.h). NULL: draw does it. */
+    const struct mtm_op *target;
     /* RANDOM: sets *target (NULL: this time nothing happens) and fills its args. */
     mtm_status (*draw)(const void *args, struct mtm_draw *d, const mtm_spec *in, const struct mtm_op **target,
                        void *target_args, mtm_error *err);

@@ -7,6 +7,7 @@
 static const char *const kinds[] = {[MTM_OP_GEOMETRY] = "geometry",
                                     [MTM_OP_POINTWISE] = "intensity",
                                     [MTM_OP_FILTER] = "filter",
+                                    [MTM_OP_LABEL] = "label",
                                     [MTM_OP_RANDOM] = "random"};
 
 static const char *const types[] = {[MTM_PARAM_BOOL] = "bool",     [MTM_PARAM_INT] = "int",

@@ -209,5 +209,7 @@ bool mtm_chain_applies(const mtm_chain_step *s, const mtm_op *op, const char *fi
 {
     if (s->n_fields)
         return named(s->fields, s->n_fields, field);
+    if (op && op->kind == MTM_OP_LABEL)
+        return label;
     return !label || (op && op->kind == MTM_OP_GEOMETRY);
 }

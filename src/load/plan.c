@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "load/sample.h"
 #include "op/draw.h"
-#include "op/geometry.h"
 #include "op/op.h"
+#include "op/random.h"
+#include "op/spatial/geometry.h"
 
 mtm_status mtm_sample_new(mtm_sample **out, const mtm_chain *c, int32_t n_fields, mtm_error *err)
 {
@@ -204,7 +205,7 @@ static mtm_status draw_step(mtm_sample *s, int32_t i, mtm_error *err)
     if (st != MTM_OK)
         return mtm_error_where(err, st, step->op->name);
     memset(args, 0, s->chain->drawn_bytes);
-    st = step->op->draw(step->args, &d.draw, &f->spec, &target, args, err);
+    st = mtm_op_draw(step->op, step->args, &d.draw, &f->spec, &target, args, err);
     mtm_label_table_free(d.own);
     s->drawn[i] = (mtm_drawn){.op = st ? NULL : target, .args = args};
     return mtm_error_where(err, st, step->op->name);

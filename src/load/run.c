@@ -7,9 +7,9 @@
 #include "image/image.h"
 #include "image/index.h"
 #include "load/sample.h"
-#include "op/geometry.h"
 #include "op/op.h"
 #include "op/pointwise.h"
+#include "op/spatial/geometry.h"
 #include "op/stats.h"
 
 enum { PHANTOM = 1 << 30 };

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "op.h"
 
-#include "op/geometry.h"
+#include "op/spatial/geometry.h"
 #include "op/pointwise.h"
 #include "op/stats.h"
 
@@ -54,8 +54,10 @@ mtm_status mtm_op_infer(const mtm_op *op, const void *args, const mtm_spec *in, 
             out->size[i] = g.out_size[i];
         if (in->has_affine)
             mtm_geometry_move_affine(&g, in->affine, out->affine);
-    } else if (op->kind != MTM_OP_RANDOM && !in->label) {
-        out->dtype = MTM_F32; /* intensity operators and filters */
+    } else if ((op->kind == MTM_OP_POINTWISE || op->kind == MTM_OP_FILTER) && !in->label) {
+        out->dtype = MTM_F32;
+    } else if (op->target && !in->label) {
+        out->dtype = MTM_F32; /* whether or not it acts */
     }
     return op->infer ? op->infer(args, in, out, err) : MTM_OK;
 }
@@ -94,7 +96,8 @@ mtm_status mtm_op_run_canonical(mtm_exec *x, const mtm_op *op, const void *args,
     switch (op->kind) {
     case MTM_OP_GEOMETRY: return run_geometry(x, op, args, spec, in, out, err);
     case MTM_OP_POINTWISE: return run_pointwise(x, op, args, spec, in, out, err);
-    case MTM_OP_FILTER: return op->run(x, args, spec, in, out, err);
+    case MTM_OP_FILTER:
+    case MTM_OP_LABEL: return op->run(x, args, spec, in, out, err);
     case MTM_OP_RANDOM: break;
     }
     return mtm_fail(err, MTM_E_INVAL, -1, "%s draws its arguments and runs only in a chain", op->name);

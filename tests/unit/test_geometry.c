@@ -8,7 +8,7 @@
 #include "kernel/pointwise.h"
 #include "op/exec.h"
 #include "op/ops.h"
-#include "op/spatial.h"
+#include "op/spatial/spatial.h"
 
 enum { NZ = 5, NY = 7, NX = 11, VOXELS = NZ * NY * NX, ROOM = 4096 };
 

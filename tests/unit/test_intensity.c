@@ -5,9 +5,10 @@
 
 #include <math.h>
 
-#include "op/draw.h"
 #include "op/exec.h"
 #include "op/ops.h"
+#include "op/op.h"
+#include "op/random.h"
 
 enum { NZ = 5, NY = 7, NX = 11, N = NZ * NY * NX };
 static const int64_t volume[3] = {NZ, NY, NX};
@@ -544,8 +545,8 @@ static const mtm_op *draw(const mtm_op *op, const mtm_arg *given, int32_t n, int
 
     assert_true(op->args_bytes <= sizeof args);
     assert_ok(mtm_op_args(op, args, given, n, &err));
-    assert_ok(op->infer(args, &spec, &out, &err));
-    assert_ok(op->draw(args, &d, &spec, &target, target_args, &err));
+    assert_ok(mtm_op_infer(op, args, &spec, &out, &err));
+    assert_ok(mtm_op_draw(op, args, &d, &spec, &target, target_args, &err));
     return target;
 }
 

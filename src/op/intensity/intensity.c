@@ -1,4 +1,4 @@
-/* op/intensity.c: intensity operators that normalise: scale, normalize, clip_percentile, window. Each turns its arguments
+/* op/intensity/intensity.c: intensity operators that normalise: scale, normalize, clip_percentile, window. Each turns its arguments
  * and the input's statistics into steps of a pointwise program (kernel/pointwise.h).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "intensity.h"

@@ -1,4 +1,4 @@
-/* op/intensity.h: what the intensity operators' files share: argument structs that random operators fill, and steps.
+/* op/intensity/intensity.h: what the intensity operators' files share: argument structs that random operators fill, and steps.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_OP_INTENSITY_H
 #define MTM_OP_INTENSITY_H

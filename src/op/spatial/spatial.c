@@ -1,6 +1,6 @@
-/* op/spatial.c: operators that move whole voxels: flip, rot90, crop, pad, crop_or_pad, and their random forms.
+/* op/spatial/spatial.c: operators that move whole voxels: flip, rot90, crop, pad, crop_or_pad, and their random forms.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "op/spatial.h"
+#include "op/spatial/spatial.h"
 
 #include "base/size.h"
 

@@ -1,7 +1,7 @@
-/* op/gather_resample.c: gathers by separable filters; kernel/resample.h does the work, slice by slice.
+/* op/spatial/gather_resample.c: gathers by separable filters; kernel/resample.h does the work, slice by slice.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
-#include "op/gather.h"
+#include "op/spatial/gather.h"
 
 /* Slices that are finished together when they still have to be converted, stepped or shared out: enough that planes which
  * two such groups both need cost little. */

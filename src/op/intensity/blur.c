@@ -1,8 +1,9 @@
-/* op/blur.c: gaussian_blur and its random form.
+/* op/intensity/blur.c: gaussian_blur and its random form.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/convolve.h"
 #include "op/exec.h"
-#include "op/spatial.h"
+#include "op/random.h"
+#include "op/spatial/spatial.h"
 
 /* ---- gaussian_blur ------------------------------------------------------------------------------------ */
 
@@ -167,47 +168,14 @@ const mtm_op mtm_op_gaussian_blur = {
 /* ---- random_blur -------------------------------------------------------------------------------------- */
 
 typedef struct random_blur_args {
+    mtm_random_head head;
     mtm_floats sigma;
-    double p;
 } random_blur_args;
-
-static mtm_status random_blur_check(const void *args, mtm_error *err)
-{
-    const random_blur_args *const a = args;
-    const mtm_floats *const r = &a->sigma;
-
-    if (r->n < 1 || r->n > 2)
-        return mtm_fail(err, MTM_E_INVAL, -1, "sigma is a number or a pair (low, high), not %d numbers",
-                        r->n);
-    if (r->v[0] > r->v[r->n - 1])
-        return mtm_fail(err, MTM_E_INVAL, -1, "sigma runs from %g down to %g", r->v[0], r->v[1]);
-    return MTM_OK;
-}
-
-static mtm_status random_blur_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
-{
-    if (!in->label)
-        out->dtype = MTM_F32; /* whether or not the operator acts */
-    return MTM_OK;
-}
-
-static mtm_status random_blur_draw(const void *args, mtm_draw *d, const mtm_spec *in, const mtm_op **target,
-                                   void *target_args, mtm_error *err)
-{
-    const random_blur_args *const a = args;
-    const bool acts = mtm_draw_acts(d, a->p);
-    gaussian_blur_args *const t = target_args;
-
-    t->sigma = (mtm_floats){.n = 1, .v = {mtm_rng_range(&d->rng, a->sigma.v[0], a->sigma.v[a->sigma.n - 1])}};
-    *target = acts ? &mtm_op_gaussian_blur : NULL;
-    return MTM_OK;
-}
 
 static const mtm_param random_blur_params[] = {
     {"sigma", MTM_PARAM_FLOATS, offsetof(random_blur_args, sigma), "(0.5, 1.5)", 0, MAX_SIGMA, NULL, "voxels",
      "Standard deviation on every spatial axis, or its range."},
-    {"p", MTM_PARAM_FLOAT, offsetof(random_blur_args, p), "0.5", 0, 1, NULL, "",
-     "Probability that anything happens."},
+    MTM_RANDOM_PARAMS(random_blur_args, "0.5"),
 };
 
 const mtm_op mtm_op_random_blur = {
@@ -219,7 +187,5 @@ const mtm_op mtm_op_random_blur = {
     .params = random_blur_params,
     .n_params = MTM_COUNT(random_blur_params),
     .args_bytes = sizeof(random_blur_args),
-    .check = random_blur_check,
-    .infer = random_blur_infer,
-    .draw = random_blur_draw,
+    .target = &mtm_op_gaussian_blur,
 };

@@ -1,4 +1,4 @@
-/* op/geometry.h: where each output voxel of a geometric operator comes from, and how two such maps become one, so that a
+/* op/spatial/geometry.h: where each output voxel of a geometric operator comes from, and how two such maps become one, so that a
  * chain of them is a single gather. The algebra is in geometry.c, the gathering in gather*.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_OP_GEOMETRY_H
@@ -11,9 +11,34 @@
 
 typedef enum mtm_geometry_kind {
     MTM_GEOMETRY_VIEW, /* signed axis permutation + whole voxels: flip, rot90, crop, pad, orient. No interpolation */
-    MTM_GEOMETRY_AFFINE,  /* any matrix, interpolated */
-    MTM_GEOMETRY_RESAMPLE /* separable filters, with views folded in before and behind */
+    MTM_GEOMETRY_AFFINE,   /* any matrix, interpolated */
+    MTM_GEOMETRY_RESAMPLE, /* separable filters, with views folded in before and behind */
+    MTM_GEOMETRY_WARP /* an affine map, a field of displacements, an affine map: elastic fused with its neighbours */
 } mtm_geometry_kind;
+
+/* ---- displacements: described here by value, made when they are gathered -------------------------------- */
+
+typedef enum mtm_displacement_kind {
+    MTM_DISPLACE_SPLINE, /* uniform(−1, 1)·amplitude at control points, cubic B-spline between them */
+    MTM_DISPLACE_SMOOTH, /* uniform(−1, 1) per voxel, gaussian σ (cut at 3σ, 'reflect'), ·amplitude */
+    MTM_DISPLACE_GRID    /* each axis by itself: piecewise linear between the nodes of a grid */
+} mtm_displacement_kind;
+
+enum { MTM_GRID_NODES = 32 };
+
+/* d(q) in voxels for a point q of the domain, continuous (x, y, z); outside the domain as at its nearest voxel centre. */
+typedef struct mtm_displacement {
+    mtm_displacement_kind kind;
+    int64_t size[3];        /* of the domain, [Z, Y, X] voxels */
+    double amplitude[3];    /* x, y, z, voxels */
+    int32_t control[3];     /* SPLINE: control points, x, y, z */
+    int32_t locked_borders; /* SPLINE: so many outer layers of control points stay where they are */
+    double sigma[3];        /* SMOOTH: x, y, z, voxels */
+    int32_t nodes[3];       /* GRID: x, y, z, at most MTM_GRID_NODES */
+    double node[3]
+               [MTM_GRID_NODES]; /* GRID: displacement at equidistant nodes from edge to edge of the domain */
+    uint64_t seed;               /* SPLINE, SMOOTH: Philox key */
+} mtm_displacement;
 
 /* Coordinates are continuous: voxel i of an axis covers [i, i + 1). Ties of nearest go half up in the input's grid. */
 typedef struct mtm_geometry {
@@ -21,7 +46,11 @@ typedef struct mtm_geometry {
     int64_t in_size[3], out_size[3]; /* [Z, Y, X] */
     int64_t clip_start[3],
         clip_size[3]; /* [Z, Y, X]: the part of the input that exists for borders (earlier crops) */
-    double m[12];     /* VIEW, AFFINE: row-major 3×4, output (x, y, z) → input (x, y, z) */
+    /* VIEW, AFFINE: row-major 3×4, output (x, y, z) → input (x, y, z). WARP: domain → input; the whole is
+     * input = m · (q + d(q)), q = before · output */
+    double m[12];
+    double before[12];         /* WARP: output → domain */
+    mtm_displacement displace; /* WARP */
     mtm_interp interp;
     mtm_border border;
     double value; /* CONSTANT */
@@ -46,6 +75,16 @@ void mtm_geometry_matrix(const mtm_geometry *g, double m[12]);
 
 /* The affine of the output grid, from the input's (row-major 4×4, voxel centre (x, y, z) → mm). */
 void mtm_geometry_move_affine(const mtm_geometry *g, const double in[16], double out[16]);
+
+/* Takes n points (x, y, z; continuous) of the output grid to the input grid, or back when `inverse`, in place. The inverse
+ * of a WARP is found by fixed-point iteration, to 1e-3 voxels. Points whose inverse does not exist (a flat axis, a warp
+ * that folds) become NaN. Errors: MTM_E_NOMEM. */
+mtm_status mtm_geometry_points(const mtm_geometry *g, bool inverse, double *xyz, int64_t n, mtm_error *err);
+
+/* The geometry that brings a picture on g's output grid back to g's input grid: what a crop cut away is filled by `border`
+ * and `value`. Errors: MTM_E_UNSUPPORTED (a WARP), MTM_E_INVAL (a matrix without an inverse). */
+mtm_status mtm_geometry_invert(mtm_geometry *out, const mtm_geometry *g, mtm_interp interp, mtm_border border,
+                               double value, mtm_error *err);
 
 /* The input voxels that the output box (both [Z, Y, X], ndim 3) touches, clipped to the input; may be empty. */
 void mtm_geometry_need(const mtm_geometry *g, const mtm_box *out, mtm_box *in);

@@ -1,10 +1,10 @@
-/* op/spline.h: B-spline coefficients of the part of a picture that a cubic gather needs.
+/* op/spatial/spline.h: B-spline coefficients of the part of a picture that a cubic gather needs.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_OP_SPLINE_H
 #define MTM_OP_SPLINE_H
 
 #include "op/exec.h"
-#include "op/geometry.h"
+#include "op/spatial/geometry.h"
 
 /* Layout of the coefficients: the box `need` of the input with `pad` more on every side, x fastest. All in x, y, z. */
 typedef struct mtm_spline {

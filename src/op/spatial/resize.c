@@ -1,9 +1,9 @@
-/* op/resize.c: resize. Works out the size of the result and each axis' filter; the resampling itself is kernel/resample.h's,
+/* op/spatial/resize.c: resize. Works out the size of the result and each axis' filter; the resampling itself is kernel/resample.h's,
  * called by mtm_geometry_run.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
-#include "op/spatial.h"
+#include "op/spatial/spatial.h"
 
 enum { MODE_DEFAULT, MODE_STRETCH, MODE_NOT_LARGER, MODE_NOT_SMALLER };
 

@@ -1,8 +1,8 @@
-/* op/world.c: operators that know millimetres: spacing, orient.
+/* op/spatial/world.c: operators that know millimetres: spacing, orient.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
-#include "op/spatial.h"
+#include "op/spatial/spatial.h"
 
 /* ---- spacing ------------------------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
-/* op/affine.c: operators that interpolate along an affine map: affine, rotate, random_affine.
+/* op/spatial/affine.c: operators that interpolate along an affine map: affine, rotate, random_affine.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
-#include "op/spatial.h"
+#include "op/spatial/spatial.h"
 
 /* ---- matrices (row-major 3×4, (x, y, z)) ---------------------------------------------------------------- */
 

@@ -1,10 +1,10 @@
-/* op/crop_label.c: random_balanced_crop: crops whose centre is drawn class by class from a label map, so that small
+/* op/spatial/crop_label.c: random_balanced_crop: crops whose centre is drawn class by class from a label map, so that small
  * structures are seen as often as large ones.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
 #include "base/size.h"
-#include "op/spatial.h"
+#include "op/spatial/spatial.h"
 
 typedef struct random_balanced_crop_args {
     char label[64];

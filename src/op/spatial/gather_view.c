@@ -1,7 +1,7 @@
-/* op/gather_view.c: gathers of whole voxels: a converting copy of a strided view, and the padding around it.
+/* op/spatial/gather_view.c: gathers of whole voxels: a converting copy of a strided view, and the padding around it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
-#include "op/gather.h"
+#include "op/spatial/gather.h"
 
 typedef struct view_job {
     mtm_gather *j;

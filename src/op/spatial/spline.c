@@ -1,10 +1,10 @@
-/* op/spline.c: the prefilter of cubic B-spline interpolation, axis by axis, 32 lines at once.
+/* op/spatial/spline.c: the prefilter of cubic B-spline interpolation, axis by axis, 32 lines at once.
  * Every line is extended by its border until the recursion's start no longer matters, so that all borders share one filter
  * and the coefficients beyond the picture, which taps near its edge read, come out of it as well. SciPy does the same
  * for 'nearest' and 'grid-constant' (12 voxels); its closed forms for the others agree to rounding, but for short
  * reflected lines (scipy_excess).
  * SPDX-License-Identifier: Apache-2.0 */
-#include "op/spline.h"
+#include "op/spatial/spline.h"
 
 #include <math.h>
 

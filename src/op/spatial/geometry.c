@@ -1,6 +1,6 @@
-/* op/geometry.c: the algebra of geometric maps: composing, what part of the input they need, what they do to the affine.
+/* op/spatial/geometry.c: the algebra of geometric maps: composing, what part of the input they need, what they do to the affine.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "op/geometry.h"
+#include "op/spatial/geometry.h"
 
 #include <math.h>
 

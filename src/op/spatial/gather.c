@@ -1,6 +1,6 @@
-/* op/gather.c: runs a geometry, and what its three ways of gathering share.
+/* op/spatial/gather.c: runs a geometry, and what its three ways of gathering share.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "op/gather.h"
+#include "op/spatial/gather.h"
 
 #include "base/size.h"
 
@@ -114,6 +114,7 @@ mtm_status mtm_geometry_run(mtm_exec *x, const mtm_geometry *g, const mtm_array 
     case MTM_GEOMETRY_VIEW: return mtm_gather_view(&j, err);
     case MTM_GEOMETRY_AFFINE: return mtm_gather_affine(&j, err);
     case MTM_GEOMETRY_RESAMPLE: return mtm_gather_resample(&j, err);
+    case MTM_GEOMETRY_WARP: break;
     }
     return mtm_fail(err, MTM_E_INVAL, -1, "geometry kind %d is unknown", (int)g->kind);
 }

@@ -1,4 +1,4 @@
-/* op/contrast.c: intensity operators that change the look: gamma, contrast, brightness, shift, gaussian_noise. Random
+/* op/intensity/contrast.c: intensity operators that change the look: gamma, contrast, brightness, shift, gaussian_noise. Random
  * forms of them stand in random_intensity.c.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "intensity.h"

@@ -1,8 +1,8 @@
-/* op/gather_affine.c: gathers by an affine map, tile by tile so that rotated reads stay in cache.
+/* op/spatial/gather_affine.c: gathers by an affine map, tile by tile so that rotated reads stay in cache.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "base/size.h"
-#include "op/gather.h"
-#include "op/spline.h"
+#include "op/spatial/gather.h"
+#include "op/spatial/spline.h"
 
 /* Output tiles [Z, Y, X], measured from 1×8×128 to 32×32×128: whole rows keep the coordinates' overhead low, and few planes
  * the number of pages and cache sets that a rotated read touches. */

@@ -1,4 +1,4 @@
-/* op/gather.h: what the gathers of the three kinds of geometry share. Called by mtm_geometry_run only.
+/* op/spatial/gather.h: what the gathers of the three kinds of geometry share. Called by mtm_geometry_run only.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_OP_GATHER_H
 #define MTM_OP_GATHER_H
@@ -7,7 +7,7 @@
 
 #include "kernel/pointwise.h"
 #include "op/exec.h"
-#include "op/geometry.h"
+#include "op/spatial/geometry.h"
 
 typedef struct mtm_gather {
     mtm_exec *x;

@@ -1,10 +1,10 @@
-/* op/spatial.h: what the geometric operators' files share.
+/* op/spatial/spatial.h: what the geometric operators' files share.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_OP_SPATIAL_H
 #define MTM_OP_SPATIAL_H
 
 #include "op/draw.h"
-#include "op/geometry.h"
+#include "op/spatial/geometry.h"
 
 #define MTM_COUNT(a) ((int32_t)(sizeof(a) / sizeof *(a)))
 
