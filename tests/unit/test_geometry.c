@@ -380,6 +380,94 @@ static void test_random_flip_and_rot90(void **state)
         assert_in_range(turns[k], 140, 260);
 }
 
+/* ---- points and the way back --------------------------------------------------------------------------- */
+
+/* A voxel painted into the input shows where the geometry's points say, and they come back to it. */
+static void assert_points_follow(const mtm_geometry *g)
+{
+    MTM_AUTO(mtm_exec) x = NULL;
+    float in[VOXELS] = {0}, out[ROOM];
+    const int64_t *const n = g->out_size;
+    double p[3];
+
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    for (int64_t i = 0; i < VOXELS; i++)
+        in[i] = (float)(i + 1);
+    gather(x, g, in, out);
+    for (int64_t i = 0; i < voxels_of(g); i++) {
+        const double at[3] = {(double)(i % n[2]) + 0.5, (double)(i / n[2] % n[1]) + 0.5,
+                              (double)(i / n[2] / n[1]) + 0.5};
+
+        memcpy(p, at, sizeof p);
+        assert_ok(mtm_geometry_points(g, false, p, 1, &err));
+        const int64_t seen = (int64_t)out[i] - 1; /* nearest by value */
+        const double voxel[3] = {(double)(seen % NX), (double)(seen / NX % NY), (double)(seen / NX / NY)};
+        for (int k = 0; seen >= 0 && k < 3; k++)
+            assert_true(p[k] >= voxel[k] - 1e-9 && p[k] <= voxel[k] + 1 + 1e-9);
+        assert_ok(mtm_geometry_points(g, true, p, 1, &err));
+        for (int k = 0; k < 3; k++)
+            assert_true(fabs(p[k] - at[k]) < 1e-9);
+    }
+}
+
+static void test_points_follow_the_voxels(void **state)
+{
+    const mtm_geometry flip = MAKE(shape, "flip", "axis", "(0, 2)");
+    const mtm_geometry crop = MAKE(shape, "crop", "start", "(1, 0, 2)", "size", "(3, 4, 6)");
+    const mtm_geometry turn = MAKE(shape, "rotate", "axis", "(0, 1, 1)", "degrees", "25", "interp", "nearest",
+                                   "border", "constant");
+    const mtm_geometry small =
+        MAKE(shape, "resize", "size", "(3, 9, 8)", "interp", "nearest", "antialias", "False");
+    mtm_geometry g = small;
+    const mtm_geometry behind = MAKE(g.out_size, "rot90", "axes", "(0, 2)");
+
+    assert_points_follow(&flip);
+    assert_points_follow(&crop);
+    assert_points_follow(&turn);
+    assert_points_follow(&small);
+    assert_true(mtm_geometry_fuse(&g, &behind));
+    assert_points_follow(&g);
+}
+
+static void test_inverse(void **state)
+{
+    MTM_AUTO(mtm_exec) x = NULL;
+    const mtm_geometry crop = MAKE(shape, "crop", "start", "(1, 0, 2)", "size", "(3, 4, 6)");
+    const mtm_geometry turn = MAKE(crop.out_size, "rot90", "axes", "(0, 2)");
+    const mtm_geometry flat = MAKE(shape, "affine", "matrix", "(1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0)");
+    const mtm_geometry lean =
+        MAKE(shape, "rotate", "axis", "(1, 2, 1)", "degrees", "11", "keep_size", "True");
+    double p[6] = {1, 2, 3, 4, 5, 6}, a[12], b[12];
+    float in[VOXELS], mid[ROOM], out[ROOM];
+    mtm_geometry g = crop, back;
+
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    fill(in, VOXELS);
+    assert_true(mtm_geometry_fuse(&g, &turn));
+    assert_ok(mtm_geometry_invert(&back, &g, MTM_LINEAR, MTM_CONSTANT, -7, &err));
+    assert_int_equal(back.kind, MTM_GEOMETRY_VIEW); /* so labels come back exactly */
+    gather(x, &g, in, mid);
+    gather(x, &back, mid, out);
+    for (int64_t i = 0; i < VOXELS; i++) {
+        const int64_t cx = i % NX - 2, cy = i / NX % NY, cz = i / NX / NY - 1;
+        const bool kept = cx >= 0 && cx < 6 && cy < 4 && cz >= 0 && cz < 3;
+
+        assert_true(out[i] == (kept ? in[i] : -7));
+    }
+    assert_ok(mtm_geometry_invert(&back, &lean, MTM_NEAREST, MTM_EDGE, 0, &err));
+    assert_int_equal(back.interp, MTM_NEAREST);
+    assert_true(mtm_geometry_fuse(&back, &crop));
+    mtm_geometry_matrix(&lean, a);
+    mtm_geometry_matrix(&back, b);
+    p[0] = 2, p[1] = 0, p[2] = 1; /* the crop's corner, moved twice */
+    assert_ok(mtm_geometry_points(&lean, true, p, 1, &err));
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs(p[i] - b[4 * i + 3]) < 1e-9);
+    assert_int_equal(mtm_geometry_invert(&back, &flat, MTM_LINEAR, MTM_EDGE, 0, &err), MTM_E_INVAL);
+    assert_ok(mtm_geometry_points(&flat, true, p, 2, &err));
+    assert_true(isnan(p[0]) && isnan(p[5]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +482,8 @@ int main(void)
         cmocka_unit_test(test_failures),
         cmocka_unit_test(test_random_crop),
         cmocka_unit_test(test_random_flip_and_rot90),
+        cmocka_unit_test(test_points_follow_the_voxels),
+        cmocka_unit_test(test_inverse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

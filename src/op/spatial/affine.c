@@ -1,46 +1,16 @@
 /* op/spatial/affine.c: operators that interpolate along an affine map: affine, rotate, random_affine.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
-
+#include "op/spatial/matrix.h"
 #include "op/spatial/spatial.h"
 
 /* ---- matrices (row-major 3×4, (x, y, z)) ---------------------------------------------------------------- */
 
 static const double identity[12] = {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0};
 
-/* out may be a or b. */
-static void multiply(const double a[12], const double b[12], double out[12])
-{
-    double r[12];
-
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 4; j++)
-            r[4 * i + j] = a[4 * i] * b[j] + a[4 * i + 1] * b[4 + j] + a[4 * i + 2] * b[8 + j] +
-                           (j == 3 ? a[4 * i + 3] : 0);
-    memcpy(out, r, sizeof r);
-}
-
-static double minor(const double m[12], int i, int j)
-{
-    const int a = (i + 1) % 3, b = (i + 2) % 3, c = (j + 1) % 3, d = (j + 2) % 3;
-
-    return m[4 * a + c] * m[4 * b + d] - m[4 * a + d] * m[4 * b + c];
-}
-
 static mtm_status invert(const double m[12], double out[12], mtm_error *err)
 {
-    const double det = m[0] * minor(m, 0, 0) + m[1] * minor(m, 0, 1) + m[2] * minor(m, 0, 2);
-    double r[12];
-
-    for (int i = 0; i < 3; i++) {
-        for (int j = 0; j < 3; j++)
-            r[4 * i + j] = minor(m, j, i) / det;
-        r[4 * i + 3] = -(r[4 * i] * m[3] + r[4 * i + 1] * m[7] + r[4 * i + 2] * m[11]);
-    }
-    for (int i = 0; i < 12; i++)
-        if (!isfinite(r[i]))
-            return mtm_fail(err, MTM_E_INVAL, -1, "the matrix cannot be inverted");
-    memcpy(out, r, sizeof r);
+    if (!mtm_matrix_invert(m, out))
+        return mtm_fail(err, MTM_E_INVAL, -1, "the matrix cannot be inverted");
     return MTM_OK;
 }
 
@@ -329,7 +299,7 @@ static mtm_status draw_matrix(const random_affine_args *a, mtm_draw *d, int n, d
         const double degrees = draw_from(d, &a->degrees, i, 0);
 
         MTM_TRY(rotation(axis, n == 2 ? -degrees : degrees, turn, err));
-        multiply(m, turn, m);
+        mtm_matrix_multiply(m, turn, m);
     }
     for (int i = 0; i < n; i++) {
         const double f = draw_from(d, &a->scale, i, 1);
@@ -343,8 +313,8 @@ static mtm_status draw_matrix(const random_affine_args *a, mtm_draw *d, int n, d
         for (int j = 0; j < n; j++)
             if (i != j)
                 shear[4 * matrix_row(n, i) + matrix_row(n, j)] = draw_from(d, &a->shear, k++, 0);
-    multiply(m, shear, m);
-    multiply(m, scale, m);
+    mtm_matrix_multiply(m, shear, m);
+    mtm_matrix_multiply(m, scale, m);
     return MTM_OK;
 }
 

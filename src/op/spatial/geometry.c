@@ -2,24 +2,10 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "op/spatial/geometry.h"
 
-#include <math.h>
-
 #include "base/size.h"
+#include "op/spatial/matrix.h"
 
 /* Arrays are [Z, Y, X], matrices (x, y, z): axis a of the one is row 2 − a of the other. */
-
-static void matrix_multiply(const double a[12], const double b[12], double out[12])
-{
-    double r[12];
-
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 4; j++) {
-            r[4 * i + j] = j == 3 ? a[4 * i + 3] : 0;
-            for (int k = 0; k < 3; k++)
-                r[4 * i + j] += a[4 * i + k] * b[4 * k + j];
-        }
-    memcpy(out, r, sizeof r);
-}
 
 void mtm_geometry_identity(mtm_geometry *g, const mtm_spec *spec)
 {
@@ -139,7 +125,7 @@ static void set_out(mtm_geometry *g, const mtm_geometry *next)
 
 static void compose(mtm_geometry *g, const mtm_geometry *next)
 {
-    matrix_multiply(g->m, next->m, g->m);
+    mtm_matrix_multiply(g->m, next->m, g->m);
     set_out(g, next);
     if (next->kind == MTM_GEOMETRY_AFFINE)
         g->kind = MTM_GEOMETRY_AFFINE;
@@ -370,7 +356,7 @@ void mtm_geometry_move_affine(const mtm_geometry *g, const double in[16], double
     mtm_geometry_matrix(g, m);
     for (int i = 0; i < 3; i++) /* from continuous coordinates to numbers of voxels */
         m[4 * i + 3] += 0.5 * (m[4 * i] + m[4 * i + 1] + m[4 * i + 2]) - 0.5;
-    matrix_multiply(in, m, r);
+    mtm_matrix_multiply(in, m, r);
     memcpy(out, r, sizeof r);
     memcpy(out + 12, (const double[4]){0, 0, 0, 1}, 4 * sizeof *out);
 }
