@@ -5,7 +5,6 @@
 
 #include "codec/codec.h"
 #include "format.h"
-#include "image/foreground.h"
 
 enum { KEPT_BYTES = 32 << 20 /* a file up to this size is kept in memory once it was read */ };
 
@@ -146,27 +145,6 @@ static mtm_status params_of(const j2k_image *j, int level, const mtm_box *box, c
     return MTM_OK;
 }
 
-static mtm_status convert(const j2k_image *j, mtm_array *dst, const mtm_array *src,
-                          const mtm_read_options *opt, mtm_image_stats *stats, mtm_error *err)
-{
-    mtm_stats s;
-
-    MTM_TRY(mtm_array_convert_stats(dst, src, 1, 0, false, stats ? &s : NULL, opt->pool, err));
-    if (!stats)
-        return MTM_OK;
-    *stats = (mtm_image_stats){.count = s.count,
-                               .non_finite = s.non_finite,
-                               .nonzero = s.nonzero,
-                               .min = s.min,
-                               .max = s.max,
-                               .mean = s.mean,
-                               .std = s.std,
-                               .nonzero_mean = s.nonzero_mean,
-                               .nonzero_std = s.nonzero_std};
-    mtm_foreground(dst, j->base.info.axes, stats->foreground_start, stats->foreground_size);
-    return MTM_OK;
-}
-
 /* Into new memory of the stored type, then converted. */
 static mtm_status read_by_way(j2k_image *j, int level, const mtm_box *box, mtm_read_options *opt,
                               mtm_array *dst, mtm_image_stats *stats, mtm_error *err)
@@ -186,7 +164,7 @@ static mtm_status read_by_way(j2k_image *j, int level, const mtm_box *box, mtm_r
     if (s == MTM_OK)
         s = mtm_array_crop(&part, &stored, &kept, err);
     if (s == MTM_OK)
-        s = convert(j, dst, &part, opt, stats, err);
+        s = mtm_image_convert(&j->base, dst, &part, 1, 0, false, opt->pool, stats, err);
     mtm_array_drop(&stored);
     return s;
 }

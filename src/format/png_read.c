@@ -5,7 +5,6 @@
 #include <setjmp.h>
 
 #include "format.h"
-#include "image/foreground.h"
 
 typedef struct png_image_file {
     mtm_image base;
@@ -102,26 +101,6 @@ static void job_end(png_job *job)
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
-static mtm_status stats_of(const png_image_file *f, mtm_array *dst, const mtm_array *src,
-                           const mtm_read_options *opt, mtm_image_stats *stats, mtm_error *err)
-{
-    mtm_stats s;
-
-    MTM_TRY(mtm_array_convert_stats(dst, src, 1, 0, false, stats ? &s : NULL, opt->pool, err));
-    if (!stats)
-        return MTM_OK;
-    *stats = (mtm_image_stats){.count = s.count,
-                               .nonzero = s.nonzero,
-                               .min = s.min,
-                               .max = s.max,
-                               .mean = s.mean,
-                               .std = s.std,
-                               .nonzero_mean = s.nonzero_mean,
-                               .nonzero_std = s.nonzero_std};
-    mtm_foreground(dst, f->base.info.axes, stats->foreground_start, stats->foreground_size);
-    return MTM_OK;
-}
-
 static mtm_status png_read(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt,
                            mtm_array *dst, mtm_image_stats *stats, mtm_error *err)
 {
@@ -146,7 +125,7 @@ static mtm_status png_read(mtm_image *im, int level, const mtm_box *box, mtm_rea
     if (s == MTM_OK)
         s = mtm_array_crop(&part, &whole, box, err);
     if (s == MTM_OK)
-        s = stats_of(f, dst, &part, opt, stats, err);
+        s = mtm_image_convert(&f->base, dst, &part, 1, 0, false, opt->pool, stats, err);
     mtm_array_drop(&whole);
     return s;
 }

@@ -2,6 +2,7 @@
  * label tables by way of the sidecar index.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "image.h"
+#include "foreground.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -311,4 +312,25 @@ mtm_status mtm_image_labels_get(mtm_image *im, mtm_read_options *opt, mtm_label_
     if (s == MTM_OK)
         mtm_index_put_labels(im->index, &im->identity, *out);
     return s;
+}
+
+mtm_status mtm_image_convert(const mtm_image *im, mtm_array *dst, const mtm_array *src, double slope,
+                             double inter, bool swap, mtm_pool *pool, mtm_image_stats *stats, mtm_error *err)
+{
+    mtm_stats s;
+
+    MTM_TRY(mtm_array_convert_stats(dst, src, slope, inter, swap, stats ? &s : NULL, pool, err));
+    if (!stats)
+        return MTM_OK;
+    *stats = (mtm_image_stats){.count = s.count,
+                               .non_finite = s.non_finite,
+                               .nonzero = s.nonzero,
+                               .min = s.min,
+                               .max = s.max,
+                               .mean = s.mean,
+                               .std = s.std,
+                               .nonzero_mean = s.nonzero_mean,
+                               .nonzero_std = s.nonzero_std};
+    mtm_foreground(dst, im->info.axes, stats->foreground_start, stats->foreground_size);
+    return MTM_OK;
 }

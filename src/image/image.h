@@ -44,6 +44,10 @@ void mtm_image_clear(mtm_image *im); /* frees what the common part holds; for a 
 mtm_status mtm_image_add_property(mtm_image *im, mtm_error *err, const char *key, const char *fmt, ...)
     MTM_PRINTF(4, 5);
 mtm_status mtm_image_add_problem(mtm_image *im, mtm_error *err, const char *fmt, ...) MTM_PRINTF(3, 4);
+/* dst = convert(src · slope + inter), src's bytes swapped first where `swap`; stats not NULL: those of dst, which is the
+ * whole image, with its foreground box. */
+mtm_status mtm_image_convert(const mtm_image *im, mtm_array *dst, const mtm_array *src, double slope,
+                             double inter, bool swap, mtm_pool *pool, mtm_image_stats *stats, mtm_error *err);
 /* The value of a property, or NULL. */
 const char *mtm_image_property_find(const mtm_image *im, const char *key);
 

@@ -5,7 +5,6 @@
 #include "volume.h"
 
 #include "codec/deflate.h"
-#include "foreground.h"
 
 #include <stdatomic.h>
 
@@ -152,27 +151,14 @@ static mtm_array box_view(const mtm_volume *v, const mtm_box *box, const uint8_t
     return a;
 }
 
+/* pool NULL: on this thread alone. */
 static mtm_status convert(const mtm_volume *v, mtm_array *dst, const mtm_array *src,
                           const mtm_read_options *opt, mtm_pool *pool, mtm_image_stats *stats, mtm_error *err)
 {
     const mtm_image_info *const info = &v->base.info;
-    mtm_stats s;
 
-    MTM_TRY(mtm_array_convert_stats(dst, src, opt->raw ? 1 : info->slope, opt->raw ? 0 : info->inter,
-                                    v->big_endian, stats ? &s : NULL, pool, err));
-    if (!stats)
-        return MTM_OK;
-    *stats = (mtm_image_stats){.count = s.count,
-                               .non_finite = s.non_finite,
-                               .nonzero = s.nonzero,
-                               .min = s.min,
-                               .max = s.max,
-                               .mean = s.mean,
-                               .std = s.std,
-                               .nonzero_mean = s.nonzero_mean,
-                               .nonzero_std = s.nonzero_std};
-    mtm_foreground(dst, info->axes, stats->foreground_start, stats->foreground_size);
-    return MTM_OK;
+    return mtm_image_convert(&v->base, dst, src, opt->raw ? 1 : info->slope, opt->raw ? 0 : info->inter,
+                             v->big_endian, pool, stats, err);
 }
 
 /* Converts and adds the time that took. */
