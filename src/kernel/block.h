@@ -17,6 +17,12 @@ typedef enum mtm_coef {
     MTM_COEF_V2 /* int64: v2 itself, sign applied; for regions of interest, which shift it (T.800 annex H) */
 } mtm_coef;
 
+/* Bytes of a coefficient. */
+static inline size_t mtm_coef_bytes(mtm_coef type)
+{
+    return type == MTM_COEF_I16 ? 2 : type == MTM_COEF_I64 || type == MTM_COEF_V2 ? 8 : 4;
+}
+
 enum {
     MTM_BLOCK_MAX_SIDE = 1024,
     MTM_BLOCK_MAX_SAMPLES = 4096, /* T.800 table A.18: xcb + ycb ≤ 12 */

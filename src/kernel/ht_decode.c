@@ -375,17 +375,9 @@ static void refinement_passes(block_state *s, const mtm_block *b)
 
 /* ---- the block --------------------------------------------------------------------------------------------- */
 
-size_t mtm_ht_element_bytes(const mtm_block *b)
-{
-    static const uint8_t bytes[] = {
-        [MTM_COEF_I16] = 2, [MTM_COEF_I32] = 4, [MTM_COEF_I64] = 8, [MTM_COEF_F32] = 4, [MTM_COEF_V2] = 8};
-
-    return bytes[b->type];
-}
-
 void mtm_ht_fill_zero(const mtm_block *b)
 {
-    const size_t bytes = mtm_ht_element_bytes(b);
+    const size_t bytes = mtm_coef_bytes((mtm_coef)b->type);
 
     for (int32_t y = 0; y < b->height; y++)
         memset((uint8_t *)b->dst + (ptrdiff_t)y * b->stride * (ptrdiff_t)bytes, 0, (size_t)b->width * bytes);

@@ -23,7 +23,6 @@ void mtm_ht_decode_one_c(mtm_block *b, void *scratch);
 /* Whether a block's passes, segments and planes go together (it has passes). */
 bool mtm_ht_block_valid(const mtm_block *b);
 
-size_t mtm_ht_element_bytes(const mtm_block *b);
 void mtm_ht_fill_zero(const mtm_block *b);
 
 #endif

@@ -195,8 +195,6 @@ mtm_status j2k_strips_fill(j2k_tile_decoder *d, int32_t r, mtm_error *err);
 /* j2k_synthesis_source.row; user: a j2k_component_decoder. */
 const void *j2k_strip_row(void *user, int32_t resolution, int32_t band, int64_t v);
 
-size_t j2k_coef_size(mtm_coef type);
-
 /* ---- output ------------------------------------------------------------------------------------------- */
 
 /* Points the tile's groups at the planes, or at staged rows. Errors: MTM_E_NOMEM. */

@@ -154,11 +154,6 @@ mtm_array j2k_tile_plane(const j2k_encoder *e, const j2k_tile_component *tc, int
 /* The narrowest type for n components that are transformed together. */
 j2k_fit j2k_encode_fit(const j2k_encode_plan *plan, const j2k_tile *t, int32_t first, int32_t n);
 
-static inline size_t j2k_coef_bytes(mtm_coef type)
-{
-    return type == MTM_COEF_I16 ? 2 : type == MTM_COEF_I64 ? 8 : 4;
-}
-
 /* Pixels → subbands → coded blocks (encode_tile.c). Errors: MTM_E_INVAL (a pixel beyond its precision), MTM_E_NOMEM. */
 mtm_status j2k_encode_tile_blocks(j2k_encoder *e, j2k_encode_tile *t, mtm_error *err);
 

@@ -180,7 +180,7 @@ static batch *batch_take(j2k_block_coder *c)
 static void fill(const batch *j, scratch *s)
 {
     const j2k_band *const b = j->band->band;
-    const size_t elem_bytes = j2k_coef_bytes(j->band->type);
+    const size_t elem_bytes = mtm_coef_bytes(j->band->type);
 
     for (int64_t i = j->first; i < j->end; i++) {
         const j2k_rect r = j2k_block_rect(b, i, j->row);

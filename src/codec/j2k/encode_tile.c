@@ -75,7 +75,7 @@ static mtm_status band_new(j2k_encode_band *eb, const j2k_encoder *e, const j2k_
     eb->weight *= eb->weight;
     if (wide <= 0 || b->full.y0 >= b->full.y1)
         return MTM_OK;
-    eb->stride_bytes = ((size_t)wide * j2k_coef_bytes(eb->type) + 2 * PAD_BYTES - 1) / PAD_BYTES * PAD_BYTES;
+    eb->stride_bytes = ((size_t)wide * mtm_coef_bytes(eb->type) + 2 * PAD_BYTES - 1) / PAD_BYTES * PAD_BYTES;
     eb->blocks = j2k_arena_take_zero(e->arena, (size_t)(b->blocks_wide * b->blocks_high), sizeof *eb->blocks);
     if (!eb->blocks)
         return MTM_NOMEM(err);

@@ -19,7 +19,7 @@ mtm_status j2k_lifting_init(j2k_lifting *l, const mtm_wavelet_kernels *k, mtm_co
     size_t bytes;
 
     *l = (j2k_lifting){.k = k, .type = type, .forward = forward, .y0 = y0, .y1 = y1, .n = n};
-    if (__builtin_mul_overflow(n, j2k_coef_bytes(type), &bytes) || bytes > SIZE_MAX / 16)
+    if (__builtin_mul_overflow(n, mtm_coef_bytes(type), &bytes) || bytes > SIZE_MAX / 16)
         return MTM_NOMEM(err);
     l->row_bytes = (bytes + 127) / 64 * 64;
     l->ring = j2k_arena_take(arena, l->row_bytes * (size_t)(steps_of(l) + 2));
@@ -90,7 +90,7 @@ static bool run_together(j2k_lifting *l)
  * that is what the row transform of one sample does. */
 static void run_alone(j2k_lifting *l)
 {
-    const size_t size = j2k_coef_bytes(l->type);
+    const size_t size = mtm_coef_bytes(l->type);
     char *const row = j2k_lifting_row(l, l->y0);
     _Alignas(64) char sample[128];
 

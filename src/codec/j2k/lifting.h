@@ -49,10 +49,4 @@ void j2k_lifting_arrive(j2k_lifting *l);
  * or where the transform does not hand constants on: single odd samples are doubled (T.800 F.4.6). */
 int16_t j2k_offset16(const j2k_tile_component *tc, int bits, bool is_signed);
 
-/* Bytes of a sample. */
-static inline size_t j2k_coef_bytes(mtm_coef type)
-{
-    return type == MTM_COEF_I16 ? 2 : type == MTM_COEF_I64 || type == MTM_COEF_V2 ? 8 : 4;
-}
-
 #endif

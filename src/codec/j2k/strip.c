@@ -13,11 +13,6 @@ enum {
     SHARE = 32  /* code-blocks per thread that a filling of the highest resolution should have */
 };
 
-size_t j2k_coef_size(mtm_coef type)
-{
-    return type == MTM_COEF_I16 ? 2 : type == MTM_COEF_I64 || type == MTM_COEF_V2 ? 8 : 4;
-}
-
 /* ---- making ------------------------------------------------------------------------------------------- */
 
 /* Rows of code-blocks in a strip: enough for all threads, and no more, so that rows are still in a cache when they are pulled. */
@@ -56,8 +51,8 @@ static mtm_status strip_new(j2k_strip *s, const j2k_band *b, mtm_coef type, int6
     uint64_t bytes;
 
     *s = (j2k_strip){.band = b, .type = type, .x0 = b->block_x0 << b->block_w};
-    s->left_bytes = (size_t)(b->win.x0 - s->x0) * j2k_coef_size(type);
-    s->stride_bytes = ((size_t)strip_width(b) * j2k_coef_size(type) + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
+    s->left_bytes = (size_t)(b->win.x0 - s->x0) * mtm_coef_bytes(type);
+    s->stride_bytes = ((size_t)strip_width(b) * mtm_coef_bytes(type) + ALIGN - 1) / ALIGN * ALIGN + ALIGN;
     if (!mtm_mul_u64(s->stride_bytes, (uint64_t)rows, &bytes) || bytes > SIZE_MAX / 4 ||
         !(s->rows = j2k_arena_take(arena, (size_t)bytes)))
         return MTM_NOMEM(err);
@@ -141,7 +136,7 @@ static void fail_item(filling *f, int64_t item, mtm_status s, const mtm_error *e
 
 static void clear_block(const mtm_block *b)
 {
-    const size_t size = j2k_coef_size(b->type);
+    const size_t size = mtm_coef_bytes(b->type);
 
     for (int32_t y = 0; y < b->height; y++)
         memset((char *)b->dst + (ptrdiff_t)size * y * b->stride, 0, size * (size_t)b->width);
@@ -230,7 +225,7 @@ static void decode_roi(filling *f, int64_t item, mtm_block *b, bool ht, j2k_read
 /* Where a code-block's coefficients go. */
 static void place_block(mtm_block *b, const j2k_strip *s, j2k_rect rect)
 {
-    const size_t size = j2k_coef_size(s->type);
+    const size_t size = mtm_coef_bytes(s->type);
 
     b->type = (uint8_t)s->type;
     b->width = (int32_t)(rect.x1 - rect.x0), b->height = (int32_t)(rect.y1 - rect.y0);

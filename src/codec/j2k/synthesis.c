@@ -58,7 +58,7 @@ mtm_status j2k_synthesis_new(j2k_synthesis **out, const j2k_tile_component *tc, 
         !(s->shifted =
               j2k_arena_take(arena, (size_t)mtm_max_i64(base->x1 - base->x0, 0) * sizeof *s->shifted)))
         return MTM_NOMEM(err);
-    s->tc = tc, s->type = type, s->coef_bytes = j2k_coef_bytes(type), s->k = k, s->source = source;
+    s->tc = tc, s->type = type, s->coef_bytes = mtm_coef_bytes(type), s->k = k, s->source = source;
     s->check = check && type == MTM_COEF_I16;
     s->levels[0].r = &tc->resolutions[0];
     for (int32_t r = 1; r <= tc->top; r++)

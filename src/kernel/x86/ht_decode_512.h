@@ -306,7 +306,7 @@ static void open_samples(samples *s, ht_work *w, int k)
 
     *s = (samples){
         .magsgn = w->magsgn[k], .max = _mm512_setzero_si512(), .lane = l, .row = b->dst, .fits = 0xFFFF};
-    s->pitch = b->stride * (ptrdiff_t)mtm_ht_element_bytes(b);
+    s->pitch = b->stride * (ptrdiff_t)mtm_coef_bytes((mtm_coef)b->type);
     s->half_step = 0.5f * b->step;
     s->limit = b->n_planes + 1 < room ? b->n_planes + 1 : room;
     for (int i = 0; i < 2; i++) {

@@ -152,7 +152,7 @@ static bool wide_finish(ht_work *w, int k)
         b->type == MTM_COEF_I16 && deepest > (INT16_MAX >> b->plane) ? INT16_MAX >> b->plane : deepest;
     wide_samples s = {.magsgn = w->magsgn[k], .max = _mm512_setzero_si512(), .row = b->dst, .fits = true};
 
-    s.pitch = b->stride * (ptrdiff_t)mtm_ht_element_bytes(b);
+    s.pitch = b->stride * (ptrdiff_t)mtm_coef_bytes((mtm_coef)b->type);
     s.limit = b->n_planes + 1 < room ? b->n_planes + 1 : room;
     memset(w->wide_below, 0, sizeof w->wide_below);
     s.below[0] = w->wide_below[0] + HT_PAD / 2, s.below[1] = w->wide_below[1] + HT_PAD / 2;

@@ -207,7 +207,7 @@ static bool finish_lane(ht_work *w, int k)
                  .max = _mm256_setzero_si256(),
                  .fits = true};
 
-    s.row = b->dst, s.pitch = b->stride * (ptrdiff_t)mtm_ht_element_bytes(b);
+    s.row = b->dst, s.pitch = b->stride * (ptrdiff_t)mtm_coef_bytes((mtm_coef)b->type);
     s.limit = b->n_planes + 1 < room ? b->n_planes + 1 : room;
     s.limit = s.limit < 30 - b->plane ? s.limit : 30 - b->plane;
     memset(w->wide_below, 0, sizeof w->wide_below);

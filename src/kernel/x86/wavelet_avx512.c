@@ -100,13 +100,7 @@ static inline void i16_range_end(const i16_range *r, mtm_seen16 *seen)
 #define i16_set   _mm512_set1_epi16
 #include "wavelet53_rows.h"
 
-/* The least of eight; the greatest is the complement of the complements' least. */
-static inline int16_t least8(__m128i v)
-{
-    const __m128i bias = _mm_set1_epi16(INT16_MIN);
-
-    return (int16_t)(_mm_extract_epi16(_mm_minpos_epu16(_mm_xor_si128(v, bias)), 0) ^ 0x8000);
-}
+#include "wavelet16_seen.h"
 
 static inline int16_t least32(__m512i v)
 {
@@ -122,27 +116,6 @@ static void range16(const int16_t *row, size_t n, mtm_range16 *seen)
     for (size_t i = 0; i < n; i += 32)
         i16_range_add(&r, load512(row + i), n - i);
     seen->lo = least32(r.lo), seen->hi = (int16_t)~least32(_mm512_xor_si512(r.hi, _mm512_set1_epi16(-1)));
-}
-
-static void inverse_row_seen(int16_t *dst, const int16_t *low, const int16_t *high, size_t n, bool odd,
-                             mtm_seen16 *seen)
-{
-    if (n == 1) {
-        i16_range r = i16_range_begin(seen);
-
-        i16_inverse_row(dst, low, high, 1, odd, 1);
-        i16_range_ends(&r, odd ? *high : *low, *dst, *dst, *dst, *dst, *dst);
-        i16_range_end(&r, seen);
-    } else if (odd) {
-        i16_inverse_any(dst, low, high, n, true, seen);
-    } else {
-        i16_inverse_any(dst, low, high, n, false, seen);
-    }
-}
-
-static void inverse_steps_seen(void *const *rows, size_t n, mtm_seen16 *seen)
-{
-    i16_all_steps(rows, n, false, seen);
 }
 
 /* ---- int32 -------------------------------------------------------------------------------------------- */
