@@ -3,6 +3,7 @@
     im = mt.open("t1.nii.gz"); im[80:90]             one handle for every picture, read by box
     mt.codec.decode(data, region=…), mt.codec.encode(a)   JPEG 2000 and HTJ2K
     mt.ops.resize(a, size=(96, 96, 96))              operators on NumPy arrays of any stride
+    mt.metrics.dice(pred, label, classes=4)          measures; mt.torch has losses
     chain = mt.Chain([mt.Normalize("image"), mt.RandomFlip(p=0.5)])
     for batch in mt.Loader(items, chain, batch_size=2, shuffle=True): batch["image"]
 
@@ -34,7 +35,7 @@ from .loader import Batch, Loader
 
 __version__ = _core.__version__
 
-_lazy = ("items", "report", "torch")
+_lazy = ("items", "metrics", "report", "torch")
 
 
 def _add_operator_classes(names):
@@ -74,6 +75,7 @@ __all__ = [
     "cpu_flags",
     "get_threads",
     "items",
+    "metrics",
     "open",
     "ops",
     "report",

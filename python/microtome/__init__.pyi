@@ -1,6 +1,13 @@
 """The public names of microtome. SPDX-License-Identifier: Apache-2.0"""
 
-from . import codec as codec, items as items, ops as ops, report as report, torch as torch
+from . import (
+    codec as codec,
+    items as items,
+    metrics as metrics,
+    ops as ops,
+    report as report,
+    torch as torch,
+)
 from ._core import (
     Array as Array,
     Index as Index,

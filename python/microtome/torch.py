@@ -1,4 +1,4 @@
-"""PyTorch: a loader as an IterableDataset, and which shard a process of torchrun has. Importing this imports torch.
+"""PyTorch: a loader as an IterableDataset, which shard a process of torchrun has, and losses. Importing this imports torch.
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -9,8 +9,26 @@ from torch.utils.data import IterableDataset as _IterableDataset, get_worker_inf
 
 from .errors import InvalidError
 from .loader import Loader
+from .losses import (
+    DeepSupervision,
+    DiceCELoss,
+    DiceLoss,
+    FocalLoss,
+    WeightedCrossEntropy,
+    median_frequency_weights,
+)
 
-__all__ = ["IterableDataset", "shard", "tensors"]
+__all__ = [
+    "DeepSupervision",
+    "DiceCELoss",
+    "DiceLoss",
+    "FocalLoss",
+    "IterableDataset",
+    "WeightedCrossEntropy",
+    "median_frequency_weights",
+    "shard",
+    "tensors",
+]
 
 
 def shard():
