@@ -17,6 +17,8 @@ typedef struct mtm_codec_ctx mtm_codec_ctx;
 
 MTM_API mtm_status mtm_codec_ctx_new(mtm_codec_ctx **out, mtm_error *err);
 MTM_API void mtm_codec_ctx_free(mtm_codec_ctx *c);
+/* Kernels of another tier from the next call on, for tests: MTM_CPU_ flags, masked by what the CPU has. Not while calls run. */
+MTM_API void mtm_codec_ctx_set_cpu(mtm_codec_ctx *c, unsigned cpu_flags);
 
 /* ---- what a codestream is ----------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
-/* cli/bench.c: `microtome bench`: how fast this machine runs the operators, reads an image, fills batches. Side by side
- * with other libraries: bench/run.py of the source tree.
+/* cli/bench.c: `microtome bench`: how fast this machine runs the operators and the codec, reads an image, fills batches. Side
+ * by side with other libraries: bench/run.py of the source tree.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <time.h>
 
@@ -93,6 +93,83 @@ static int bench_ops(mtm_exec *x, mtm_recycler *r, bool json)
     if (json)
         printf("]\n");
     mtm_array_drop(&in);
+    return code;
+}
+
+/* ---- the codec ---------------------------------------------------------------------------------------- */
+
+typedef struct codec_call {
+    mtm_codec_ctx *c;
+    const cli_codec_example *e;
+    const mtm_array *in;
+    mtm_array out;
+    mtm_bytes coded;
+    mtm_error err;
+} codec_call;
+
+static bool call_encode(void *arg)
+{
+    codec_call *const c = arg;
+
+    return !cli_codec_encode(c->c, c->e, c->in, &c->coded, &c->err);
+}
+
+static bool call_decode(void *arg)
+{
+    codec_call *const c = arg;
+
+    return !mtm_decode(c->c, c->coded.data, c->coded.size_bytes, NULL, &c->out, &c->err);
+}
+
+static void print_codec(const codec_call *c, const timing plain[2], const timing fast[2], bool json)
+{
+    static const char *const what[2] = {"encode", "decode"};
+    const double bits = 8 * (double)c->coded.size_bytes / (double)mtm_array_count(c->in);
+
+    for (int k = 0; k < 2; k++)
+        if (json)
+            printf("%s{\"codec\": \"%s\", \"lossy\": %s, \"what\": \"%s\", \"plain_ms\": %.4f, \"ms\": %.4f, "
+                   "\"bits_per_pixel\": %.4f}",
+                   c->e == cli_codec_examples && !k ? "[" : ",\n ", c->e->codec,
+                   c->e->lossy ? "true" : "false", what[k], plain[k].best_ms, fast[k].best_ms, bits);
+        else
+            printf("%-19s %s %8.2f ms %9.2f ms %6.1f   %.0f MS/s, %.2f bits per pixel\n", c->e->name, what[k],
+                   plain[k].best_ms, fast[k].best_ms, plain[k].best_ms / fast[k].best_ms,
+                   (double)mtm_array_count(c->in) / fast[k].best_ms / 1e3, bits);
+}
+
+/* One way to code in plain C and as this CPU does it. */
+static bool bench_example(codec_call *c, bool json)
+{
+    timing plain[2], fast[2];
+
+    mtm_codec_ctx_set_cpu(c->c, 0);
+    if (!repeat(call_encode, c, &plain[0]) || !repeat(call_decode, c, &plain[1]))
+        return false;
+    mtm_codec_ctx_set_cpu(c->c, mtm_cpu_flags());
+    if (!repeat(call_encode, c, &fast[0]) || !repeat(call_decode, c, &fast[1]))
+        return false;
+    print_codec(c, plain, fast, json);
+    return true;
+}
+
+static int bench_codec(bool json)
+{
+    mtm_array in = {0};
+    codec_call c = {.in = &in};
+    int code = CLI_OK;
+
+    if (cli_codec_picture(&in, 1024, 1024, &c.err) || mtm_codec_ctx_new(&c.c, &c.err))
+        code = cli_fail(NULL, &c.err);
+    if (!code && !json)
+        printf("1024² of 12 bits, one core      plain C     this CPU   times\n");
+    for (c.e = cli_codec_examples; !code && c.e->name; c.e++)
+        if (!bench_example(&c, json))
+            code = cli_fail(c.e->name, &c.err);
+    printf(json && !code ? "]\n" : "");
+    mtm_codec_ctx_free(c.c);
+    mtm_bytes_drop(&c.coded);
+    mtm_array_drop(&c.out), mtm_array_drop(&in);
     return code;
 }
 
@@ -200,12 +277,14 @@ static int run(int argc, char **argv)
         code = cli_fail(NULL, &err);
     else if (n == 1 && !strcmp(argv[1], "ops"))
         code = bench_ops(x, r, o[JSON].value);
+    else if (n == 1 && !strcmp(argv[1], "codec"))
+        code = bench_codec(o[JSON].value);
     else if (n == 2 && !strcmp(argv[1], "image"))
         code = bench_image(argv[2], pool, r, o[JSON].value);
     else if (n == 2 && !strcmp(argv[1], "load"))
         code = bench_load(argv[2], o[CROP].value ? o[CROP].value : "64,64,64", threads, o[JSON].value);
     else
-        code = cli_usage(&cli_bench, "ops, image PATH or load PATH is wanted");
+        code = cli_usage(&cli_bench, "ops, codec, image PATH or load PATH is wanted");
     mtm_exec_free(x);
     mtm_pool_free(pool);
     mtm_recycler_free(r);
@@ -214,7 +293,7 @@ static int run(int argc, char **argv)
 
 const cli_command cli_bench = {
     .name = "bench",
-    .usage = "bench ops | image PATH | load PATH",
-    .help = "how fast this machine runs the operators, reads an image, fills batches",
+    .usage = "bench ops | codec | image PATH | load PATH",
+    .help = "how fast this machine runs the operators and the codec, reads an image, fills batches",
     .run = run,
 };

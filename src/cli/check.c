@@ -1,4 +1,4 @@
-/* cli/check.c: `microtome check`: on this CPU, every operator's fast variants against its plain C.
+/* cli/check.c: `microtome check`: on this CPU, the fast variants of every operator and of the codec against plain C.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
@@ -149,6 +149,65 @@ static mtm_status check_tier(report *r, mtm_exec *x, const struct tier *t, mtm_e
     return MTM_OK;
 }
 
+/* ---- the codec ---------------------------------------------------------------------------------------- */
+
+/* Codes and decodes in one tier. Errors: those of the codec. */
+static mtm_status round_trip(mtm_codec_ctx *c, unsigned cpu, const cli_codec_example *e, const mtm_array *in,
+                             mtm_bytes *coded, mtm_array *out, mtm_error *err)
+{
+    mtm_status s;
+
+    mtm_codec_ctx_set_cpu(c, cpu);
+    s = cli_codec_encode(c, e, in, coded, err);
+    return s ? s : mtm_decode(c, coded->data, coded->size_bytes, NULL, out, err);
+}
+
+static bool same_pixels(const mtm_array *a, const mtm_array *b)
+{
+    return a->dtype == b->dtype && mtm_array_count(a) == mtm_array_count(b) &&
+           !memcmp(a->data, b->data, (size_t)mtm_array_count(a) * mtm_dtype_size(a->dtype));
+}
+
+/* Bytes and pixels must be those of plain C, and lossless pixels the picture's. */
+static void compare_codec(report *r, mtm_codec_ctx *c, const cli_codec_example *e, const struct tier *t,
+                          const mtm_array *in)
+{
+    mtm_bytes plain = {0}, fast = {0};
+    mtm_array slow = {0}, quick = {0};
+    mtm_error err = {0};
+    const bool done =
+        !round_trip(c, 0, e, in, &plain, &slow, &err) && !round_trip(c, t->flags, e, in, &fast, &quick, &err);
+    const bool ok = done && plain.size_bytes == fast.size_bytes &&
+                    !memcmp(plain.data, fast.data, fast.size_bytes) && same_pixels(&slow, &quick) &&
+                    (e->lossy || same_pixels(in, &quick));
+    const cli_example as = {e->codec, e->lossy ? "lossy" : "lossless", 0};
+
+    print_result(r, &as, t, ok, ok ? 0 : INFINITY, &err);
+    r->compared++, r->failed += !ok;
+    mtm_bytes_drop(&plain), mtm_bytes_drop(&fast);
+    mtm_array_drop(&slow), mtm_array_drop(&quick);
+}
+
+static mtm_status check_codec(report *r, const struct tier *t, mtm_error *err)
+{
+    static const int64_t shapes[][2] = {{200, 333}, {1, 77}, {65, 64}};
+    mtm_codec_ctx *c;
+    mtm_status s = mtm_codec_ctx_new(&c, err);
+
+    if (s)
+        return s;
+    for (size_t k = 0; !s && k < sizeof shapes / sizeof *shapes; k++) {
+        mtm_array in = {0};
+
+        s = cli_codec_picture(&in, shapes[k][0], shapes[k][1], err);
+        for (const cli_codec_example *e = cli_codec_examples; !s && e->name; e++)
+            compare_codec(r, c, e, t, &in);
+        mtm_array_drop(&in);
+    }
+    mtm_codec_ctx_free(c);
+    return s;
+}
+
 static int run(int argc, char **argv)
 {
     cli_option options[] = {{"json", NULL, "machine-readable: a list with one object per comparison", NULL}};
@@ -166,7 +225,7 @@ static int run(int argc, char **argv)
     s = MTM_OK;
     for (size_t t = 0; !s && t < sizeof tiers / sizeof *tiers; t++) {
         if ((mtm_cpu_flags() & tiers[t].flags) == tiers[t].flags)
-            s = check_tier(&r, x, &tiers[t], &err);
+            s = check_tier(&r, x, &tiers[t], &err) ? err.code : check_codec(&r, &tiers[t], &err);
         else if (!r.json)
             printf("skipped: this CPU has no %s (or MTM_CPU masks it)\n", tiers[t].name);
     }
@@ -183,6 +242,6 @@ static int run(int argc, char **argv)
 const cli_command cli_check = {
     .name = "check",
     .usage = "check [--json]",
-    .help = "every operator's fast variants on this CPU against their plain C reference",
+    .help = "the fast variants of every operator and of the codec on this CPU against plain C",
     .run = run,
 };

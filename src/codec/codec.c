@@ -11,6 +11,7 @@ enum { FEW_PLANES = 8 }; /* that need no allocation */
 struct mtm_codec_ctx {
     pthread_mutex_t lock;   /* guards `idle`; no other lock is taken under it */
     mtm_codec_worker *idle; /* last used first: its memory is warm */
+    unsigned cpu;           /* MTM_CPU_ flags of new workers */
 };
 
 MTM_DEFINE_AUTO(mtm_codec_ctx, mtm_codec_ctx_free)
@@ -22,14 +23,13 @@ mtm_status mtm_codec_ctx_new(mtm_codec_ctx **out, mtm_error *err)
     if (!c)
         return MTM_NOMEM(err);
     pthread_mutex_init(&c->lock, NULL);
+    c->cpu = mtm_cpu_flags();
     *out = c;
     return MTM_OK;
 }
 
-void mtm_codec_ctx_free(mtm_codec_ctx *c)
+static void drop_workers(mtm_codec_ctx *c)
 {
-    if (!c)
-        return;
     while (c->idle) {
         mtm_codec_worker *const w = c->idle;
 
@@ -38,6 +38,19 @@ void mtm_codec_ctx_free(mtm_codec_ctx *c)
             w->free_state(w->state);
         mtm_free(w);
     }
+}
+
+void mtm_codec_ctx_set_cpu(mtm_codec_ctx *c, unsigned cpu_flags)
+{
+    drop_workers(c);
+    c->cpu = cpu_flags & mtm_cpu_flags();
+}
+
+void mtm_codec_ctx_free(mtm_codec_ctx *c)
+{
+    if (!c)
+        return;
+    drop_workers(c);
     pthread_mutex_destroy(&c->lock);
     mtm_free(c);
 }
@@ -56,7 +69,7 @@ mtm_status mtm_codec_worker_take(mtm_codec_ctx *c, void (*free_state)(void *stat
     pthread_mutex_unlock(&c->lock);
     if (!w && !(w = mtm_alloc_zero(1, sizeof *w)))
         return MTM_NOMEM(err);
-    w->next = NULL, w->free_state = free_state;
+    w->next = NULL, w->free_state = free_state, w->cpu = c->cpu;
     *out = w;
     return MTM_OK;
 }

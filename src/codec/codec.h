@@ -39,6 +39,7 @@ const mtm_codec *const *mtm_codec_table(void);
 typedef struct mtm_codec_worker mtm_codec_worker;
 struct mtm_codec_worker {
     mtm_codec_worker *next;          /* in the context's list of idle workers */
+    unsigned cpu;                    /* MTM_CPU_ flags of its kernels */
     void *state;                     /* NULL in a new worker: its taker makes it */
     void (*free_state)(void *state); /* also says whose state it is */
 };

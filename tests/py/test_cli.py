@@ -134,8 +134,18 @@ def test_check_reports_json():
         "resize",
         "affine",
         "gaussian_blur",
+        "htj2k",
+        "j2k",
     } or not rows  # none: a CPU without AVX2
     assert all(r["ok"] and r["difference"] <= r["bound"] for r in rows)
+
+
+def test_bench_codec_reports_json():
+    rows = json.loads(run("bench", "codec", "--json").stdout)
+    assert {(r["codec"], r["lossy"], r["what"]) for r in rows} == {
+        (c, lossy, w) for c in ("htj2k", "j2k") for lossy in (False, True) for w in ("encode", "decode")
+    }
+    assert all(r["ms"] > 0 and r["plain_ms"] > 0 and r["bits_per_pixel"] > 0 for r in rows)
 
 
 def test_bench_ops_reports_json():

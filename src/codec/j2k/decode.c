@@ -33,9 +33,8 @@ static void reader_free(void *state)
 
 MTM_DEFINE_AUTO(j2k_reader, reader_free)
 
-static mtm_status reader_new(j2k_reader **out, mtm_error *err)
+static mtm_status reader_new(j2k_reader **out, unsigned cpu, mtm_error *err)
 {
-    const unsigned cpu = mtm_cpu_flags();
     MTM_AUTO(j2k_reader) r = mtm_alloc_zero(1, sizeof *r);
 
     if (!r)
@@ -61,7 +60,7 @@ mtm_status j2k_reader_take(mtm_codec_ctx *c, mtm_codec_worker **w, mtm_error *er
     MTM_TRY(mtm_codec_worker_take(c, reader_free, w, err));
     if ((*w)->state)
         return MTM_OK;
-    s = reader_new(&r, err);
+    s = reader_new(&r, (*w)->cpu, err);
     if (s)
         mtm_codec_worker_give(c, *w);
     else

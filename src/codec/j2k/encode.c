@@ -94,7 +94,7 @@ mtm_status j2k_encode(mtm_codec_ctx *c, const mtm_array *planes, int32_t n_plane
     out->size_bytes = 0;
     MTM_TRY(mtm_codec_worker_take(c, state_free, &w, err));
     if (!w->state && (w->state = mtm_alloc_zero(1, sizeof(encode_state))))
-        mtm_kernels_init(&((encode_state *)w->state)->kernels, mtm_cpu_flags());
+        mtm_kernels_init(&((encode_state *)w->state)->kernels, w->cpu);
     status = w->state ? encode_with(w->state, planes, n_planes, p, out, err) : MTM_NOMEM(err);
     mtm_codec_worker_give(c, w);
     if (status)
