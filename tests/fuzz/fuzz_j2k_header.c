@@ -1,6 +1,6 @@
 /* tests/fuzz/fuzz_j2k_header.c: a JPEG 2000 file from its bytes to prepared code-blocks, strictly and
  * leniently, whole and in part; what a plan asks for is inside the file. The corpus was written by
- * tests/unit/j2k_write.h.
+ * tests/unit/j2k_streams.h.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "codec/j2k/stream.h"
 #include "fuzz.h"

@@ -1,5 +1,5 @@
 /* tests/fuzz/fuzz_jp2_boxes.c: the boxes of a JP2 or JPH file, its channels, and what info tells of it. The
- * corpus was written by tests/unit/j2k_write.h, with boxes around it.
+ * corpus was written by tests/unit/j2k_streams.h, with boxes around it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 

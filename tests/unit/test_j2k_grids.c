@@ -1,7 +1,7 @@
 /* tests/unit/test_j2k_grids.c: JPEG 2000 grids and windows against brute force, progressions
  * against the standard's loops.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "j2k_write.h"
+#include "j2k_streams.h"
 
 #include "base/size.h"
 

@@ -1,7 +1,7 @@
 /* tests/unit/test_j2k_packets.c: JPEG 2000 packets against a naive writer, in whole, in part, cut,
  * with lengths that lie; byte ranges.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "j2k_write.h"
+#include "j2k_streams.h"
 
 /* ---- packets ------------------------------------------------------------------------------------------ */
 

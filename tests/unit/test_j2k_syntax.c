@@ -1,7 +1,7 @@
 /* tests/unit/test_j2k_syntax.c: JPEG 2000 headers and boxes that lie, that are cut, or that
  * say what they should.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "j2k_write.h"
+#include "j2k_streams.h"
 
 /* ---- headers ------------------------------------------------------------------------------------------ */
 
