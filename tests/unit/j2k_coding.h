@@ -5,6 +5,8 @@
 
 #include "unit.h"
 
+#include <math.h>
+
 #include "base/pool.h"
 #include "base/rng.h"
 #include "codec/j2k/encode.h"

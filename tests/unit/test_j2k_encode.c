@@ -3,8 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "j2k_coding.h"
 
-#include <math.h>
-
 /* ---- there and back ----------------------------------------------------------------------------------- */
 
 static void decode(picture *p, const fixture *f)
