@@ -120,7 +120,8 @@ typedef struct mtm_op {
     /* RANDOM: whose arguments are drawn, where its declarations say all: args begin with mtm_random_head, and each other
      * parameter has the name of one of the target's (op/random.h). NULL: draw does it. */
     const struct mtm_op *target;
-    /* RANDOM: sets *target (NULL: this time nothing happens) and fills its args. */
+    /* RANDOM: sets *target (NULL: this time nothing happens) and fills its args. With a `target` above it draws for that
+     * one alone, and its args begin with mtm_random_head too. */
     mtm_status (*draw)(const void *args, struct mtm_draw *d, const mtm_spec *in, const struct mtm_op **target,
                        void *target_args, mtm_error *err);
 } mtm_op;

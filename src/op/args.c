@@ -243,7 +243,7 @@ mtm_status mtm_op_args(const mtm_op *op, void *args, const mtm_arg *given, int32
             return mtm_fail(err, MTM_E_INVAL, -1, "%s has no parameter '%.60s'", op->name, given[i].name);
         MTM_TRY(set_given(op, p, base + p->offset, &given[i], err));
     }
-    if (op->target)
+    if (op->target && !op->draw)
         MTM_TRY(mtm_error_where(err, mtm_random_check(op, args, err), op->name));
     return op->check ? mtm_error_where(err, op->check(args, err), op->name) : MTM_OK;
 }

@@ -138,6 +138,6 @@ static mtm_status draw_by_table(const mtm_op *op, const void *args, mtm_draw *d,
 mtm_status mtm_op_draw(const mtm_op *op, const void *args, mtm_draw *d, const mtm_spec *in,
                        const mtm_op **target, void *target_args, mtm_error *err)
 {
-    return op->target ? draw_by_table(op, args, d, target, target_args, err)
-                      : op->draw(args, d, in, target, target_args, err);
+    return op->draw ? op->draw(args, d, in, target, target_args, err)
+                    : draw_by_table(op, args, d, target, target_args, err);
 }
