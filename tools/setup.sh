@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing: Debian packages of tools/packages.txt, and .venv with pinned Python packages.
-# Usage: tools/setup.sh STEP...   (build, test, check, demo, fuzz, bench)
+# Usage: tools/setup.sh STEP...   (build, test, check, demo, apps, fuzz, bench)
 # Does nothing, quickly, when all is there. Needs root or sudo only when a Debian package is missing.
 # SPDX-License-Identifier: Apache-2.0
 set -euo pipefail
@@ -53,6 +53,16 @@ if ! stamp tools/requirements.txt base; then
     .venv/bin/python -c 'import torch, numpy, scipy, nibabel, pytest, mesonbuild' # fails here when the install did
     cksum <tools/requirements.txt >.venv/.base
 fi
+case "$wanted" in
+*" apps "*)
+    if ! stamp tools/requirements-apps.txt apps; then
+        echo "setup: installing what the training programs need"
+        .venv/bin/python -m pip install -q --disable-pip-version-check -r tools/requirements-apps.txt 2>&1 | grep -v 'is ignored' || true
+        .venv/bin/python -c 'import monai' # fails here when the install did
+        cksum <tools/requirements-apps.txt >.venv/.apps
+    fi
+    ;;
+esac
 case "$wanted" in
 *" bench "*)
     if [ "${BENCH_PEERS:-0}" = 1 ] && ! stamp tools/requirements-bench.txt bench; then
