@@ -36,6 +36,7 @@ from .loader import Batch, Loader
 __version__ = _core.__version__
 
 _lazy = ("items", "metrics", "report", "torch")
+_lazy_names = {"prepare": "cohort", "Prepared": "cohort"}  # name → the module that has it
 
 
 def _add_operator_classes(names):
@@ -67,6 +68,7 @@ __all__ = [
     "NotFoundError",
     "Operator",
     "OutOfMemoryError",
+    "Prepared",
     "Sample",
     "Status",
     "UnsupportedError",
@@ -78,6 +80,7 @@ __all__ = [
     "metrics",
     "open",
     "ops",
+    "prepare",
     "report",
     "set_threads",
     "torch",
@@ -91,6 +94,10 @@ def __getattr__(name):
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")
+    if name in _lazy_names:
+        import importlib
+
+        return getattr(importlib.import_module(f"{__name__}.{_lazy_names[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -17,6 +17,7 @@ from ._core import (
 )
 from ._operators import *
 from .chain import Apply as Apply, Chain as Chain, Operator as Operator, Sample as Sample
+from .cohort import Prepared as Prepared, prepare as prepare
 from .errors import (
     AccessError as AccessError,
     CancelledError as CancelledError,

@@ -321,6 +321,9 @@ def convert(
     raw: bool | None = None,
     spacing: Sequence[float] | None = None,
     orient: str | None = None,
+    interp: str = "linear",
+    extent: str = "centres",
+    antialias: bool = False,
     format: str | None = None,
     deflate: int = 0,
     index: _core.Index | Path | None = None,
@@ -329,7 +332,9 @@ def convert(
 
     src: a path or an open image. box, level: the part, as in Image.read; the affine follows. dtype: of the values in the file;
     default: the stored values with their slope and intercept, unchanged. raw: stored values, slope and intercept dropped.
-    spacing: resamples to these mm (array order, linear; [Z, Y, X] images only). orient: turns to "RAS", "LPS", ….
+    spacing: resamples to these mm (array order z, y, x, the reverse of nibabel's and SimpleITK's; one number: isotropic;
+    [Z, Y, X] and [T, Z, Y, X] images) by interp "linear", "cubic" (B-spline) or "nearest" (label maps); extent "centres" keeps the first
+    voxel's centre, "field_of_view" its border; antialias smooths where the image shrinks. orient: turns to "RAS", "LPS", ….
     deflate: 1 to 12. Errors: as mt.open, Image.read and mt.write.
     """
     im = src if isinstance(src, Image) else open(src, index=index)
@@ -338,17 +343,19 @@ def convert(
     keep_scale = raw is None and stored and (im.slope, im.inter) != (1, 0)
     a = im.read(box, level=level, raw=stored)
     affine = _box_affine(im, box)
-    if (spacing is not None or orient is not None) and im.axes != "ZYX":
-        raise UnsupportedError(f"spacing and orient work on ZYX images, this one is {im.axes}")
+    if (spacing is not None or orient is not None) and im.axes not in ("ZYX", "TZYX", "CZYX"):
+        raise UnsupportedError(f"spacing and orient work on ZYX and TZYX images, this one is {im.axes}")
     if spacing is not None or orient is not None:
         from . import ops
 
         if affine is None:
             raise InvalidError(f"{im.uri} has no geometry to resample or turn by")
         if orient is not None:
-            a, affine = ops.orient(a, affine, orient)
+            a, affine = ops.orient(a, affine, orient, channels=a.ndim == 4)
         if spacing is not None:
-            a, affine = ops.spacing(a, affine, spacing)
+            a, affine = ops.spacing(
+                a, affine, spacing, extent=extent, interp=interp, antialias=antialias, channels=a.ndim == 4
+            )
     if dtype is not None and a.dtype != _numpy().dtype(dtype):
         a = _core.convert(a, _declare.dtype_name(dtype))
     like = im if im.format.startswith(("nifti", "analyze", "j2c", "jp")) else None

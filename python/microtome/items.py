@@ -1,4 +1,4 @@
-"""Lists of items for mt.Loader: from a table, a folder, BIDS, the dataset.json of the Medical Segmentation Decathlon and nnU-Net;
+"""Lists of items for mt.Loader: from a table and to one, a folder, BIDS, the dataset.json of the Medical Segmentation Decathlon and nnU-Net;
 and splitting them. An item is a dict of named fields; paths are absolute or relative to the working directory.
 SPDX-License-Identifier: Apache-2.0
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Item = dict[str, Any]
 
-__all__ = ["from_bids", "from_csv", "from_dataset_json", "from_folder", "split"]
+__all__ = ["from_bids", "from_csv", "from_dataset_json", "from_folder", "split", "to_csv"]
 
 _ENDINGS = (".nii", ".nii.gz", ".hdr", ".npy", ".nrrd", ".mha")
 
@@ -82,6 +82,44 @@ def _typed(names, rows, root):
         else:
             columns.append([str(root / v) if _is_image(v) else v for v in column])
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def to_csv(items: Iterable[Item], path: str | Path, delimiter: str | None = None) -> None:
+    """Writes items as a table that from_csv reads: a column per field of the first item, every item having the same fields.
+
+    Image paths below the table's folder are written relative to it, others absolute. Texts, numbers and paths only; a text that
+    reads as a number comes back as one unless another line of its column does not. delimiter: default by the ending: tab for .tsv,
+    else a comma. The file appears when it is whole. Errors: InvalidError (fields differ, or a value of another kind).
+    """
+    items, path = list(items), Path(path)
+    delimiter = delimiter or ("\t" if path.suffix == ".tsv" else ",")
+    names = list(items[0]) if items else []
+    rows = [names]
+    for i, item in enumerate(items):
+        if set(item) != set(names):
+            raise InvalidError(f"item {i} has the fields {sorted(item)}, the first one {sorted(names)}")
+        rows.append([_cell(i, name, item[name], path.parent) for name in names])
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="") as f:
+        csv.writer(f, delimiter=delimiter, lineterminator="\n").writerows(rows if names else [])
+    part.replace(path)
+
+
+def _cell(i, name, value, folder):
+    """A value as from_csv's text of it."""
+    if isinstance(value, Path) or (isinstance(value, str) and _is_image(value)):
+        place = Path(value).absolute()
+        folder = folder.absolute()
+        return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
+    if isinstance(value, str):
+        if "\n" in value or "\r" in value:
+            raise InvalidError(f"item {i}: the text of {name} has several lines")
+        return value
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        value = value.item()  # a NumPy number
+    if isinstance(value, int | float):
+        return repr(int(value) if isinstance(value, bool) else value)
+    raise InvalidError(f"item {i}: {name} is a {type(value).__name__}, which a table does not hold")
 
 
 def from_folder(pattern: str, field: str = "image", **fields: str) -> list[Item]:

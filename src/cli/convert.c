@@ -2,7 +2,21 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
-enum { LEVEL, BOX, DTYPE, SPACING, ORIENT, INTERP, FORMAT, COMPRESSION, RAW, QUIET, N_OPTIONS };
+enum {
+    LEVEL,
+    BOX,
+    DTYPE,
+    SPACING,
+    ORIENT,
+    INTERP,
+    EXTENT,
+    ANTIALIAS,
+    FORMAT,
+    COMPRESSION,
+    RAW,
+    QUIET,
+    N_OPTIONS
+};
 
 typedef struct job { /* one conversion; pictures are dropped by job_end */
     mtm_image *im;
@@ -80,8 +94,9 @@ static mtm_status geometry(job *j, cli_option *o, mtm_error *err)
         s = apply(j, "orient", args, err);
     }
     if (s == MTM_OK && o[SPACING].value) {
-        snprintf(args, sizeof args, "to=%s interp=%s", o[SPACING].value,
-                 o[INTERP].value ? o[INTERP].value : "linear");
+        snprintf(args, sizeof args, "to=%.80s interp=%.30s extent=%.30s antialias=%s", o[SPACING].value,
+                 o[INTERP].value ? o[INTERP].value : "linear", o[EXTENT].value ? o[EXTENT].value : "centres",
+                 o[ANTIALIAS].value ? "true" : "false");
         s = apply(j, "spacing", args, err);
     }
     return s;
@@ -142,9 +157,14 @@ static int run(int argc, char **argv)
         [LEVEL] = {"level", "N", "resolution level to read; 0 is the finest", NULL},
         [BOX] = {"box", "Z0:Z1,Y0:Y1,X0:X1", "only this box, half open, in voxels", NULL},
         [DTYPE] = {"dtype", "NAME", "NumPy's name: uint8, int16, float32, ...", NULL},
-        [SPACING] = {"spacing", "Z,Y,X", "resample to this spacing, mm", NULL},
+        [SPACING] = {"spacing", "Z,Y,X", "resample to this spacing, mm, array order; one number: isotropic",
+                     NULL},
         [ORIENT] = {"orient", "RAS", "turn the axes: where x, y and z point to", NULL},
-        [INTERP] = {"interp", "NAME", "of --spacing: nearest, linear (default), cubic", NULL},
+        [INTERP] = {"interp", "NAME",
+                    "of --spacing: nearest (label maps), linear (default), cubic (B-spline)", NULL},
+        [EXTENT] = {"extent", "NAME", "of --spacing: keeps first voxel centres (centres) or field_of_view",
+                    NULL},
+        [ANTIALIAS] = {"antialias", NULL, "of --spacing: smooth where the image shrinks (linear)", NULL},
         [FORMAT] = {"format", "NAME", "nifti, npy, png, j2c, jph, ..., whatever OUT's ending", NULL},
         [COMPRESSION] = {"compression", "N", "deflate level of .nii.gz, 1 to 12; default 6", NULL},
         [RAW] = {"raw", NULL, "stored values, without slope and intercept", NULL},
