@@ -99,6 +99,8 @@ class IterableDataset(_IterableDataset):
         self.loader.restore(state)
         self._epoch, self._state = state["epoch"], True
 
+    state_dict, load_state_dict = state, restore  # what Lightning and torchdata call them
+
     def __len__(self):
         return len(self.loader)
 
@@ -107,9 +109,9 @@ class IterableDataset(_IterableDataset):
         if not self._state:
             loader.set_epoch(self._epoch)
         self._state = None
+        self._epoch += 1  # now: a consumer that counts (Lightning) never asks for the batch behind the last one
         for batch in loader:
             yield tensors(batch)
-        self._epoch = loader.epoch
 
     def __getstate__(self):
         return {**self.__dict__, "_loader": None, "_loader_of": None}

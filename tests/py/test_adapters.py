@@ -3,6 +3,7 @@ SPDX-License-Identifier: Apache-2.0
 """
 
 import gc
+import itertools
 
 import microtome as mt
 import numpy as np
@@ -110,3 +111,24 @@ def test_tensorflow_dataset(loader):
     loader.set_epoch(0)
     for (x, y), batch in zip(got, loader, strict=True):
         assert np.array_equal(x, batch["image"]) and np.array_equal(y, batch["sex"])
+
+
+def test_pytorch_dataset_under_a_consumer_that_counts(cases):
+    """Lightning takes len(dataset) batches and never asks for one more; the next iteration is the next epoch all the same, and
+    state_dict() tells where to go on."""
+    pytest.importorskip("torch")
+    chain = mt.Chain([mt.RandomCrop(size=(4, 4, 4))])
+    options = {"batch_size": 2, "shuffle": True, "seed": 1}
+    dataset, loader = mt.torch.IterableDataset(cases, chain, **options), mt.Loader(cases, chain, **options)
+    for epoch in range(3):
+        assert loader.epoch == epoch
+        for tensors, batch in zip(itertools.islice(dataset, len(dataset)), loader, strict=True):
+            np.testing.assert_array_equal(tensors["image"], batch["image"])
+    list(itertools.islice(dataset, 1))
+    again = mt.torch.IterableDataset(cases, chain, **options)
+    again.load_state_dict(dataset.state_dict())
+    assert dataset.state_dict()["batch"] == 1
+    rest = [b["image"].numpy() for b in again]
+    loader.set_epoch(3)
+    for got, batch in zip(rest, itertools.islice(loader, 1, None), strict=True):
+        np.testing.assert_array_equal(got, batch["image"])
