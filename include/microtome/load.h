@@ -45,6 +45,10 @@ MTM_API mtm_status mtm_chain_new(mtm_chain **out, mtm_error *err);
 MTM_API void mtm_chain_free(mtm_chain *c);
 /* Fields that hold label maps; default "label", "mask", "seg". */
 MTM_API mtm_status mtm_chain_set_labels(mtm_chain *c, const char *const *names, int32_t n, mtm_error *err);
+/* Fields that hold points: an array [N, 3] of (x, y, z) (of 2-D pictures [N, 2]), voxel numbers, 0 the first voxel's centre,
+ * on the grid of the item's first image (without one: label map). Every geometric operator that moves that picture moves them.
+ * They become float64; points that end outside stay. Default: none. */
+MTM_API mtm_status mtm_chain_set_points(mtm_chain *c, const char *const *names, int32_t n, mtm_error *err);
 /* Appends an operator. n_fields 0: geometric operators work on every image and label map with one draw, intensity
  * operators on every image that is no label map. */
 MTM_API mtm_status mtm_chain_add(mtm_chain *c, const char *op, const char *const *fields, int32_t n_fields,
@@ -59,9 +63,34 @@ MTM_API mtm_status mtm_chain_run(const mtm_chain *c, mtm_exec *x, const mtm_item
                                  uint64_t seed, int64_t epoch, int64_t sample, mtm_array *out,
                                  double *affines, mtm_error *err);
 
-/* What a chain would draw for a sample: a JSON list of {"op": name, "drawn": {…} or null}. free() the text. */
+/* What a chain would draw for a sample: a JSON list of {"op": name, "as": name, "drawn": {…}}; drawn is null where nothing
+ * happens, and a list with {…} or null per channel where every channel draws for itself. free() the text. */
 MTM_API mtm_status mtm_chain_draw(const mtm_chain *c, const mtm_item *item, mtm_index *index, uint64_t seed,
                                   int64_t epoch, int64_t sample, char **json, mtm_error *err);
+
+/* ---- draws, written down to be run again -------------------------------------------------------------- */
+
+typedef struct mtm_draws mtm_draws;
+
+/* None drawn yet: no random operator acts. The chain is borrowed and must outlive the draws. */
+MTM_API mtm_status mtm_draws_new(mtm_draws **out, const mtm_chain *c, mtm_error *err);
+MTM_API void mtm_draws_free(mtm_draws *d);
+/* Random operator number `step` runs as `op` with these arguments: on every channel alike (channel −1), or on that one of
+ * n_channels. Array arguments are those of the chain's own operator. Errors: MTM_E_INVAL (no such step, not a random
+ * operator, arguments that op does not take), MTM_E_NOTFOUND (op). */
+MTM_API mtm_status mtm_draws_set(mtm_draws *d, int32_t step, int64_t channel, int64_t n_channels,
+                                 const char *op, const mtm_arg *args, int32_t n_args, mtm_error *err);
+/* mtm_chain_run with what was drawn before: the same bytes as where it was drawn. Foreign functions that draw for
+ * themselves are not held to anything. */
+MTM_API mtm_status mtm_chain_replay(const mtm_chain *c, mtm_exec *x, const mtm_item *item, mtm_index *index,
+                                    const mtm_draws *draws, mtm_array *out, double *affines, mtm_error *err);
+/* Brings `in` ([C, Z, Y, X] or [Z, Y, X], on the grid that the chain gives field number `field` of the item with these draws)
+ * back to the grid of the field's own picture: through the inverse of every geometric operator, last one first. What a crop
+ * took away becomes `value`. interp: 0 nearest, 1 linear, 2 cubic. *out: a new array of in's dtype, [C, Z, Y, X]. Errors:
+ * MTM_E_UNSUPPORTED (an elastic operator, or one that changes the grid without being geometric; named), MTM_E_INVAL (shapes). */
+MTM_API mtm_status mtm_chain_invert(const mtm_chain *c, mtm_exec *x, const mtm_item *item, mtm_index *index,
+                                    const mtm_draws *draws, int32_t field, int32_t interp, double value,
+                                    const mtm_array *in, mtm_array *out, mtm_error *err);
 
 /* ---- loader ------------------------------------------------------------------------------------------- */
 

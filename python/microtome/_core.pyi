@@ -54,7 +54,7 @@ class Image:
     def read(self, start: Any, size: Any, level: int, raw: bool, dtype: str | None, out: Any) -> ndarray: ...
 
 class Chain:
-    def __init__(self, labels: tuple[str, ...]) -> None: ...
+    def __init__(self, labels: tuple[str, ...], points: tuple[str, ...]) -> None: ...
     def add(self, op: str, fields: tuple[str, ...], params: dict[str, Any]) -> None: ...
     def add_apply(self, fn: Any, fields: tuple[str, ...]) -> None: ...
     def run(
@@ -63,6 +63,19 @@ class Chain:
     def draw(
         self, items: Any, names: Any, uris: Any, index: Any, seed: int, epoch: int, sample: int
     ) -> str: ...
+    def replay(self, items: Any, names: Any, uris: Any, index: Any, draws: list[Any]) -> list[Any]: ...
+    def invert(
+        self,
+        items: Any,
+        names: Any,
+        uris: Any,
+        index: Any,
+        draws: list[Any],
+        field: int,
+        interp: int,
+        value: float,
+        array: Any,
+    ) -> Any: ...
 
 class Loader:
     def __init__(

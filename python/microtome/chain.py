@@ -30,6 +30,7 @@ _IMAGE_ENDINGS = (
     ".mha",
     ".mhd",
 )
+_INTERP = ("nearest", "linear", "cubic")
 _IMAGE_FIELDS = ("image", "label", "mask", "seg")
 
 
@@ -108,20 +109,45 @@ class Sample(dict):
         self.affines = affines
 
 
+def _sample(given, names, values):
+    import numpy
+
+    out = {n: given[n] if v[0] is None else v[0] for n, v in zip(names, values, strict=True)}
+    affines = {
+        n: numpy.array(v[1]).reshape(4, 4) for n, v in zip(names, values, strict=True) if v[1] is not None
+    }
+    return Sample(out, affines)
+
+
+def _one_draw(name, drawn):
+    if drawn is None:
+        return None
+    if isinstance(drawn, list):
+        return [_one_draw(name, d) for d in drawn]
+    arrays = {p["name"] for p in _declare.OPERATORS[name]["params"] if p["type"] == "array"}
+    return name, {k: v for k, v in drawn.items() if k not in arrays}
+
+
 class Chain:
     """A chain of operators: mt.Chain([mt.Resize(size=(96, 96, 96)), mt.RandomFlip(p=0.5)], labels=("label", "mask", "seg")).
 
-    labels: fields that hold label maps: gathered nearest, integral, untouched by intensity operators. Geometric operators that
-    follow each other become one gather with one interpolation, a crop at the front the box that is read. Random numbers depend
-    on (seed, epoch, index) only: calling the chain gives the same bytes as a loader.
+    labels: fields that hold label maps: gathered nearest, integral, untouched by intensity operators. points: fields that hold
+    points, arrays [N, 3] of (x, y, z) (of 2-D images [N, 2]), numbers of voxels, 0 the first voxel's centre, on the grid of the
+    first image: they move with it through every geometric operator, become float64, and stay where they end outside. Geometric
+    operators that follow each other become one gather with one interpolation, a crop at the front the box that is read. Random
+    numbers depend on (seed, epoch, index) only: calling the chain gives the same bytes as a loader.
     Errors: TypeError, ValueError (an operator's arguments).
     """
 
     def __init__(
-        self, ops: Iterable[Operator | Apply] = (), labels: str | Iterable[str] = _IMAGE_FIELDS[1:]
+        self,
+        ops: Iterable[Operator | Apply] = (),
+        labels: str | Iterable[str] = _IMAGE_FIELDS[1:],
+        points: str | Iterable[str] = (),
     ) -> None:
         self.ops = tuple(ops)
         self.labels = (labels,) if isinstance(labels, str) else tuple(labels)
+        self.points = (points,) if isinstance(points, str) else tuple(points)
         for op in self.ops:
             if not isinstance(op, Operator | Apply):
                 raise TypeError(f"{op!r} is no operator; put functions into mt.Apply(fn, …)")
@@ -131,7 +157,7 @@ class Chain:
     def _get(self):
         # A forked child builds its own: what threads of the parent held is not to be touched.
         if self._made is None or self._made[0] != os.getpid():
-            core = _core.Chain(self.labels)
+            core = _core.Chain(self.labels, self.points)
             for op in self.ops:
                 op._add_to(core)
             self._made = os.getpid(), core
@@ -150,14 +176,7 @@ class Chain:
         sample: a dict of image paths, arrays ([Z, Y, X] or [C, Z, Y, X]), numbers and other things, which are passed on. sidecar: an
         mt.Index or None. Returns a Sample. Errors: those of opening and reading, and of the operators.
         """
-        names, values = self._run(self._get().run, sample, seed, epoch, index, sidecar)
-        import numpy
-
-        out = {n: sample[n] if v[0] is None else v[0] for n, v in zip(names, values, strict=True)}
-        affines = {
-            n: numpy.array(v[1]).reshape(4, 4) for n, v in zip(names, values, strict=True) if v[1] is not None
-        }
-        return Sample(out, affines)
+        return _sample(sample, *self._run(self._get().run, sample, sidecar, seed, epoch, index))
 
     def draw(
         self,
@@ -167,7 +186,10 @@ class Chain:
         sample: Mapping[str, Any] | None = None,
         sidecar: _core.Index | None = None,
     ) -> list[dict[str, Any]]:
-        """The parameters that would be drawn for a sample: a list of {"op": name, "drawn": {…} or None} in the chain's order.
+        """The parameters that would be drawn for a sample, as a list that JSON can hold, in the chain's order: {"op": name,
+        "as": name of the operator that runs, "drawn": {parameter: value}}. drawn is None where nothing is drawn or nothing happens,
+        and a list with a dict or None per channel where every channel draws for itself. Array parameters are None: they are the
+        chain's own.
 
         sample: as for calling the chain; without one, draws that depend on the picture are those for an image of 256³ voxels.
         """
@@ -177,21 +199,78 @@ class Chain:
             named = {f: None for op in self.ops for f in op.fields}
             image = numpy.broadcast_to(numpy.zeros((), numpy.float32), (256, 256, 256))
             sample = dict.fromkeys(named or ("image",), image)
-        return json.loads(self._run(self._get().draw, sample, seed, epoch, index, sidecar)[1])
+        return json.loads(self._run(self._get().draw, sample, sidecar, seed, epoch, index)[1])
 
-    def _run(self, call, sample, seed, epoch, index, sidecar):
+    def replay(
+        self,
+        sample: Mapping[str, Any],
+        drawn: list[dict[str, Any]],
+        sidecar: _core.Index | None = None,
+    ) -> Sample:
+        """One sample with what was drawn before, the same bytes as where it was drawn; `drawn` is what draw() gave, perhaps by way
+        of JSON, perhaps changed by hand. Functions (mt.Apply) that draw for themselves are not held to anything. Errors: those of
+        calling the chain; ValueError (`drawn` is of another chain, or holds parameters that an operator does not take).
+        """
+        draws = self._draws(drawn)
+        return _sample(sample, *self._run(self._get().replay, sample, sidecar, draws))
+
+    def invert(
+        self,
+        result: Any,
+        drawn: list[dict[str, Any]],
+        sample: Mapping[str, Any],
+        field: str | None = None,
+        interp: str = "linear",
+        fill: float = 0.0,
+        sidecar: _core.Index | None = None,
+    ) -> ndarray:
+        """Brings an array on the grid that the chain gives back to the grid of the item's own picture, as test-time augmentation
+        needs it: through the inverse of every geometric operator of the chain, drawn or not, the last one first.
+
+        result: [C, Z, Y, X] or [Z, Y, X], of any channels and dtype, or a Sample, of which `field` is taken. drawn: what draw() gave.
+        sample: the item that went in; of files the headers are read. field: whose grid it is; default the first image. interp:
+        "nearest" (for label maps), "linear", "cubic". fill: what a crop took away. Returns [C, Z, Y, X], dtype as given. Exact for
+        flips, quarter turns, crops and pads; interpolated for the others. Errors: ValueError (shapes), mt.UnsupportedError (an
+        elastic operator, or a function that changes the shape).
+        """
+        draws = self._draws(drawn)
+        names, _ = field_kinds([sample], self)
+        pictures = [n for n in names if n not in self.points]
+        images = [n for n in pictures if n not in self.labels]
+        field = (
+            field
+            if field is not None
+            else ("image" if "image" in images else next(iter(images or pictures), None))
+        )
+        if field not in names:
+            raise InvalidError(f"the sample has no field {field!r}")
+        if interp not in _INTERP:
+            raise InvalidError(f"interp must be one of {', '.join(_INTERP)}, not {interp!r}")
+        array = result[field] if isinstance(result, Sample) else result
+        place = names.index(field), _INTERP.index(interp), float(fill), array
+        return self._run(self._get().invert, sample, sidecar, draws, *place)[1]
+
+    def _draws(self, drawn):
+        """As the C core takes it: per step None, (operator, parameters), or a list of those per channel."""
+        expected = [getattr(op, "_name", "apply") for op in self.ops]
+        if [d.get("op") for d in drawn] != expected:
+            raise InvalidError(f"these draws are of another chain than one of {', '.join(expected)}")
+        return [_one_draw(d.get("as"), d.get("drawn")) for d in drawn]
+
+    def _run(self, call, sample, sidecar, *more):
         items = [sample]
         names, uris = field_kinds(items, self)
-        return names, call(items, names, uris, sidecar, seed, epoch, index)
+        return names, call(items, names, uris, sidecar, *more)
 
     def __len__(self) -> int:
         return len(self.ops)
 
     def __repr__(self):
-        return f"Chain([{', '.join(map(repr, self.ops))}], labels={self.labels!r})"
+        points = f", points={self.points!r}" if self.points else ""
+        return f"Chain([{', '.join(map(repr, self.ops))}], labels={self.labels!r}{points})"
 
     def __reduce__(self):
-        return (Chain, (self.ops, self.labels))
+        return (Chain, (self.ops, self.labels, self.points))
 
 
 def field_kinds(items, chain, texts=()):

@@ -190,22 +190,24 @@ enum { MAX_NAMES = 64 };
 
 static PyObject *chain_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"labels", NULL};
+    static char *keywords[] = {"labels", "points", NULL};
     core_state *const st = PyType_GetModuleState(type);
-    const char *names[MAX_NAMES];
-    PyObject *labels;
+    const char *names[MAX_NAMES], *point_names[MAX_NAMES];
+    PyObject *labels, *points;
     mtm_chain *c = NULL;
     mtm_error err;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!", keywords, &PyTuple_Type, &labels) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O!O!", keywords, &PyTuple_Type, &labels, &PyTuple_Type,
+                                     &points) ||
         !core_runtime(st))
         return NULL;
     const int32_t n = names_get(labels, names, MAX_NAMES);
-    if (n < 0)
+    const int32_t n_points = n < 0 ? -1 : names_get(points, point_names, MAX_NAMES);
+    if (n_points < 0)
         return NULL;
     if (mtm_chain_new(&c, &err))
         return core_raise(st, &err);
-    if (mtm_chain_set_labels(c, names, n, &err)) {
+    if (mtm_chain_set_labels(c, names, n, &err) || mtm_chain_set_points(c, point_names, n_points, &err)) {
         mtm_chain_free(c);
         return core_raise(st, &err);
     }
@@ -330,17 +332,14 @@ typedef struct sample_call {
     mtm_array *out;
     double *affines;
     mtm_index *index;
+    mtm_draws *draws;
     unsigned long long seed;
     long long epoch, number;
 } sample_call;
 
-static bool sample_get(core_state *st, sample_call *c, PyObject *args)
+static bool item_get(core_state *st, sample_call *c, PyObject *items, PyObject *names, PyObject *uris,
+                     PyObject *index)
 {
-    PyObject *items, *names, *uris, *index;
-
-    if (!PyArg_ParseTuple(args, "O!O!O!OKLL", &PyList_Type, &items, &PyTuple_Type, &names, &PyTuple_Type,
-                          &uris, &index, &c->seed, &c->epoch, &c->number))
-        return false;
     if (PyList_Size(items) != 1 || (index != Py_None && Py_TYPE(index) != st->index_type)) {
         PyErr_SetString(PyExc_TypeError, "one item, and an Index or None");
         return false;
@@ -349,8 +348,18 @@ static bool sample_get(core_state *st, sample_call *c, PyObject *args)
     return core_items_get(st, &c->items, items, names, uris);
 }
 
+static bool sample_get(core_state *st, sample_call *c, PyObject *args)
+{
+    PyObject *items, *names, *uris, *index;
+
+    return PyArg_ParseTuple(args, "O!O!O!OKLL", &PyList_Type, &items, &PyTuple_Type, &names, &PyTuple_Type,
+                            &uris, &index, &c->seed, &c->epoch, &c->number) &&
+           item_get(st, c, items, names, uris, index);
+}
+
 static void sample_drop(sample_call *c)
 {
+    mtm_draws_free(c->draws);
     for (Py_ssize_t i = 0; c->out && i < c->items.n_fields; i++)
         mtm_array_drop(&c->out[i]);
     PyMem_Free(c->out);
@@ -365,7 +374,7 @@ static PyObject *sample_result(core_state *st, sample_call *c)
     PyObject *const list = PyList_New(c->items.n_fields);
 
     for (Py_ssize_t i = 0; list && i < c->items.n_fields; i++) {
-        const bool picture = fields[i].kind == MTM_FIELD_IMAGE || fields[i].kind == MTM_FIELD_ARRAY;
+        const bool picture = c->out[i].ndim && c->out[i].data && fields[i].kind != MTM_FIELD_NUMBER;
         PyObject *const a = picture ? core_numpy_take(st, &c->out[i]) : Py_NewRef(Py_None);
         PyObject *const m = picture && a ? core_double_tuple(c->affines + 16 * i, 16) : Py_NewRef(Py_None);
         PyObject *const pair = a && m ? PyTuple_Pack(2, a, m) : NULL;
@@ -430,18 +439,140 @@ static PyObject *chain_draw(PyObject *self, PyObject *args)
     return result;
 }
 
+/* ---- what was drawn, from Python ---------------------------------------------------------------------- */
+
+/* One draw: (name of the operator, {parameter: value}). */
+static bool draw_set(core_state *st, mtm_draws *d, Py_ssize_t step, Py_ssize_t channel, Py_ssize_t n_channels,
+                     PyObject *pair)
+{
+    core_args g = {0};
+    const char *name;
+    PyObject *params;
+    mtm_error err;
+
+    if (!PyArg_ParseTuple(pair, "sO!", &name, &PyDict_Type, &params))
+        return false;
+    const mtm_op *const op = mtm_op_find(name);
+    if (!op)
+        return core_fail(st, MTM_E_NOTFOUND, "no operator is called '%s'", name);
+    bool ok = core_args_get(st, &g, op, params);
+    if (ok && mtm_draws_set(d, (int32_t)step, channel, n_channels, name, g.at, g.n, &err)) {
+        core_raise(st, &err);
+        ok = false;
+    }
+    core_args_drop(&g);
+    return ok;
+}
+
+static bool draw_set_channels(core_state *st, mtm_draws *d, Py_ssize_t step, PyObject *list)
+{
+    const Py_ssize_t n = PyList_Size(list);
+
+    for (Py_ssize_t c = 0; c < n; c++) {
+        PyObject *const pair = PyList_GetItem(list, c);
+
+        if (pair != Py_None && !draw_set(st, d, step, c, n, pair))
+            return false;
+    }
+    return true;
+}
+
+/* A list with a draw, None, or a list of those per step. */
+static bool draws_get(core_state *st, sample_call *c, const mtm_chain *chain, PyObject *list)
+{
+    mtm_error err;
+
+    if (mtm_draws_new(&c->draws, chain, &err))
+        return core_raise(st, &err);
+    for (Py_ssize_t i = 0, n = PyList_Size(list); i < n; i++) {
+        PyObject *const one = PyList_GetItem(list, i);
+        const bool ok = one == Py_None      ? true
+                        : PyList_Check(one) ? draw_set_channels(st, c->draws, i, one)
+                                            : draw_set(st, c->draws, i, -1, 0, one);
+
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
+PyDoc_STRVAR(chain_replay_doc,
+             "replay([item], names, uris, index, draws)\n--\n\nOne sample as it was drawn before.");
+static PyObject *chain_replay(PyObject *self, PyObject *args)
+{
+    core_state *const st = CORE_STATE(self);
+    ChainObject *const o = (ChainObject *)self;
+    sample_call c = {0};
+    PyObject *items, *names, *uris, *index, *draws, *result = NULL;
+    mtm_exec *x = NULL;
+    mtm_error err;
+    mtm_status rc;
+
+    if (PyArg_ParseTuple(args, "O!O!O!OO!", &PyList_Type, &items, &PyTuple_Type, &names, &PyTuple_Type, &uris,
+                         &index, &PyList_Type, &draws) &&
+        item_get(st, &c, items, names, uris, index) && draws_get(st, &c, o->chain, draws)) {
+        c.out = PyMem_Calloc((size_t)c.items.n_fields + 1, sizeof *c.out);
+        c.affines = PyMem_Calloc((size_t)c.items.n_fields + 1, 16 * sizeof *c.affines);
+        x = c.out && c.affines ? core_exec_take(st) : (mtm_exec *)PyErr_NoMemory();
+    }
+    if (x) {
+        Py_BEGIN_ALLOW_THREADS rc =
+            mtm_chain_replay(o->chain, x, c.items.items, c.index, c.draws, c.out, c.affines, &err);
+        Py_END_ALLOW_THREADS core_exec_give(st, x);
+        result = rc ? core_raise_from(st, &err, o) : sample_result(st, &c);
+    }
+    sample_drop(&c);
+    return result;
+}
+
+PyDoc_STRVAR(chain_invert_doc,
+             "invert([item], names, uris, index, draws, field, interp, value, array)\n--\n\n"
+             "An array on the chain's grid back to the item's.");
+static PyObject *chain_invert(PyObject *self, PyObject *args)
+{
+    core_state *const st = CORE_STATE(self);
+    ChainObject *const o = (ChainObject *)self;
+    sample_call c = {0};
+    core_view in = {0};
+    mtm_array out = {0};
+    PyObject *items, *names, *uris, *index, *draws, *array, *result = NULL;
+    int field, interp;
+    double value;
+    mtm_exec *x = NULL;
+    mtm_error err;
+    mtm_status rc;
+
+    if (PyArg_ParseTuple(args, "O!O!O!OO!iidO", &PyList_Type, &items, &PyTuple_Type, &names, &PyTuple_Type,
+                         &uris, &index, &PyList_Type, &draws, &field, &interp, &value, &array) &&
+        item_get(st, &c, items, names, uris, index) && draws_get(st, &c, o->chain, draws) &&
+        core_view_get(st, &in, array, false, "the array"))
+        x = core_exec_take(st);
+    if (x) {
+        Py_BEGIN_ALLOW_THREADS rc = mtm_chain_invert(o->chain, x, c.items.items, c.index, c.draws, field,
+                                                     interp, value, &in.a, &out, &err);
+        Py_END_ALLOW_THREADS core_exec_give(st, x);
+        result = rc ? core_raise_from(st, &err, o) : core_numpy_take(st, &out);
+    }
+    core_view_drop(&in);
+    sample_drop(&c);
+    return result;
+}
+
 static PyMethodDef chain_methods[] = {{"add", chain_add, METH_VARARGS, chain_add_doc},
                                       {"add_apply", chain_add_apply, METH_VARARGS, chain_apply_doc},
                                       {"run", chain_run, METH_VARARGS, chain_run_doc},
                                       {"draw", chain_draw, METH_VARARGS, chain_draw_doc},
+                                      {"replay", chain_replay, METH_VARARGS, chain_replay_doc},
+                                      {"invert", chain_invert, METH_VARARGS, chain_invert_doc},
                                       {0}};
-static PyType_Slot chain_slots[] = {{Py_tp_doc, (void *)"Chain(labels)\n--\n\nOperators over samples."},
-                                    {Py_tp_new, chain_new},
-                                    {Py_tp_dealloc, chain_dealloc},
-                                    {Py_tp_traverse, chain_traverse},
-                                    {Py_tp_clear, chain_clear},
-                                    {Py_tp_methods, chain_methods},
-                                    {0, NULL}};
+static PyType_Slot chain_slots[] = {
+    {Py_tp_doc, (void *)"Chain(labels, points)\n--\n\nOperators over samples."},
+    {Py_tp_new, chain_new},
+    {Py_tp_dealloc, chain_dealloc},
+    {Py_tp_traverse, chain_traverse},
+    {Py_tp_clear, chain_clear},
+    {Py_tp_methods, chain_methods},
+    {0, NULL}};
 static PyType_Spec chain_spec = {.name = "microtome._core.Chain",
                                  .basicsize = sizeof(ChainObject),
                                  .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,

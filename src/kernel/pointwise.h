@@ -21,6 +21,7 @@ typedef struct mtm_step {
     float a, b, c, d;
     uint64_t seed;      /* NOISE: Philox key */
     uint32_t stream[3]; /* NOISE: counter words 1…3; word 0 and word 1's upper bits: voxel number / 4 */
+    int64_t origin;     /* NOISE: the voxel that counts as number 0 */
 } mtm_step;
 
 enum { MTM_MAX_STEPS = 256 };

@@ -121,7 +121,7 @@ static inline void run_step(const mtm_step *s, int64_t first, const float *src, 
     case MTM_STEP_NOISE: {
         const noise_key key = {s->seed, {s->stream[0], s->stream[1], s->stream[2]}};
 
-        noise_add(&key, s->a, (uint64_t)first, src, dst, n);
+        noise_add(&key, s->a, (uint64_t)(first - s->origin), src, dst, n);
         break;
     }
     }

@@ -128,6 +128,46 @@ static mtm_status picture_field(batch_block *b, const mtm_batch_layout *how, mtm
     return MTM_OK;
 }
 
+static mtm_array points_slot(const mtm_array *all, int32_t i)
+{
+    mtm_array a = *all;
+
+    a.ndim = 2, a.owner = NULL;
+    a.data = (char *)a.data + i * all->stride[0];
+    a.shape[0] = all->shape[1], a.shape[1] = all->shape[2];
+    a.stride[0] = all->stride[1], a.stride[1] = all->stride[2];
+    return a;
+}
+
+/* As many points in each sample: one array [B, N, 3 or 2]; else a list, whatever becomes of pictures. Planning has moved them
+ * already. */
+static mtm_status points_field(batch_block *b, const mtm_batch_layout *how, mtm_sample *const *samples,
+                               int32_t field, mtm_error *err)
+{
+    mtm_batch_field *const out = &b->fields[field];
+    const mtm_field_plan *const first = &samples[0]->fields[field];
+    const int64_t shape[3] = {b->batch.n, first->xyz.shape[0], first->point_axes};
+    mtm_array *const each = b->each + (size_t)field * (size_t)b->batch.n;
+
+    for (int32_t i = 0; i < b->batch.n; i++)
+        out->ragged |= samples[i]->fields[field].xyz.shape[0] != shape[1] ||
+                       samples[i]->fields[field].point_axes != first->point_axes;
+    out->each = out->ragged ? each : NULL;
+    if (!out->ragged)
+        MTM_TRY(mtm_array_new(&out->array, MTM_F64, 3, shape, how->recycler, err));
+    for (int32_t i = 0; i < b->batch.n; i++) {
+        const mtm_field_plan *const f = &samples[i]->fields[field];
+        const int64_t one[2] = {f->xyz.shape[0], f->point_axes};
+        mtm_array slot;
+
+        if (out->ragged)
+            MTM_TRY(mtm_array_new(&each[i], MTM_F64, 2, one, how->recycler, err));
+        slot = out->ragged ? each[i] : points_slot(&out->array, i);
+        mtm_points_store(f, &slot);
+    }
+    return MTM_OK;
+}
+
 static mtm_status number_field(batch_block *b, const mtm_batch_layout *how, mtm_sample *const *samples,
                                int32_t field, mtm_error *err)
 {
@@ -156,7 +196,9 @@ mtm_status mtm_batch_new(mtm_batch **out, const mtm_batch_layout *how, mtm_sampl
     if (st)
         return st;
     for (int32_t f = 0; !st && f < b->batch.n_fields; f++) {
-        if (b->fields[f].kind <= MTM_FIELD_ARRAY)
+        if (samples[0]->fields[f].points)
+            st = points_field(b, how, samples, f, err);
+        else if (b->fields[f].kind <= MTM_FIELD_ARRAY)
             st = picture_field(b, how, samples, f, err);
         else if (b->fields[f].kind == MTM_FIELD_NUMBER)
             st = number_field(b, how, samples, f, err);

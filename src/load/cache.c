@@ -47,6 +47,7 @@ static void entry_free(mtm_cached *e)
     mtm_free(e->specs);
     mtm_free(e->stats);
     mtm_free(e->stats_known);
+    mtm_free(e->point_axes);
     mtm_free(e->tables);
     mtm_free(e);
 }
@@ -166,6 +167,8 @@ static uint64_t entry_bytes(const mtm_sample *s)
         const mtm_field_plan *const f = &s->fields[i];
         uint64_t bytes = mtm_dtype_size(f->spec.dtype);
 
+        if (f->points && !mtm_add_u64(sum, (uint64_t)f->xyz.shape[0] * 3 * sizeof(double), &sum))
+            return UINT64_MAX;
         if (!f->picture || (!f->source.image && !touched(s, i)))
             continue;
         for (int k = 0; k < 3; k++)
@@ -201,7 +204,8 @@ static mtm_status entry_new(mtm_cached **out, int32_t n, mtm_error *err)
     e->stats = mtm_alloc_zero((size_t)n, sizeof *e->stats);
     e->stats_known = mtm_alloc_zero((size_t)n, sizeof *e->stats_known);
     e->tables = mtm_alloc_zero((size_t)n, sizeof *e->tables);
-    if (!e->arrays || !e->specs || !e->stats || !e->stats_known || !e->tables)
+    e->point_axes = mtm_alloc_zero((size_t)n, sizeof *e->point_axes);
+    if (!e->point_axes || !e->arrays || !e->specs || !e->stats || !e->stats_known || !e->tables)
         return MTM_NOMEM(err);
     *out = mtm_cached_steal(&e);
     return MTM_OK;
@@ -232,14 +236,28 @@ static mtm_status fill_field(mtm_cached *e, mtm_sample *s, int32_t i, mtm_recycl
                            f->item->uri);
 }
 
+/* Points in memory of their own, as they will go on moving. */
+static mtm_status copy_points(mtm_array *out, const mtm_array *xyz, mtm_recycler *r, mtm_error *err)
+{
+    MTM_TRY(mtm_array_new(out, MTM_F64, 2, xyz->shape, r, err));
+    memcpy(out->data, xyz->data, (size_t)mtm_array_count(xyz) * sizeof(double));
+    return MTM_OK;
+}
+
 static mtm_status fill(mtm_cached **out, mtm_sample *s, bool keep, mtm_error *err)
 {
     MTM_AUTO(mtm_cached) e = NULL;
 
     MTM_TRY(entry_new(&e, s->n_fields, err));
-    for (int32_t i = 0; i < s->n_fields; i++)
+    for (int32_t i = 0; i < s->n_fields; i++) {
+        mtm_recycler *const r = keep ? NULL : s->x->recycler;
+
         if (s->fields[i].picture)
-            MTM_TRY(fill_field(e, s, i, keep ? NULL : s->x->recycler, err));
+            MTM_TRY(fill_field(e, s, i, r, err));
+        if (s->fields[i].points)
+            MTM_TRY(copy_points(&e->arrays[i], &s->fields[i].xyz, r, err));
+        e->point_axes[i] = s->fields[i].point_axes;
+    }
     *out = mtm_cached_steal(&e);
     return MTM_OK;
 }
@@ -326,7 +344,14 @@ static mtm_status entry_table(void *user, int32_t field, mtm_exec *x, const mtm_
     return MTM_OK;
 }
 
-void mtm_cache_open(mtm_cached *e, mtm_sample *s, const mtm_item *item)
+static void open_picture(mtm_cached *e, mtm_field_plan *f, int32_t i)
+{
+    f->source = (mtm_picture_source){
+        .array = e->arrays[i], .spec = e->specs[i], .stats = e->stats_known[i] ? &e->stats[i] : NULL};
+    f->spec = e->specs[i];
+}
+
+mtm_status mtm_cache_open(mtm_cached *e, mtm_sample *s, const mtm_item *item, mtm_error *err)
 {
     const int32_t prefix = mtm_chain_prefix(s->chain);
 
@@ -335,15 +360,20 @@ void mtm_cache_open(mtm_cached *e, mtm_sample *s, const mtm_item *item)
         mtm_field_plan *const f = &s->fields[i];
 
         f->item = &item->fields[i];
-        f->picture = f->item->kind <= MTM_FIELD_ARRAY;
-        if (!f->picture)
-            continue;
-        f->label = mtm_chain_is_label(s->chain, f->item->name);
+        f->points = mtm_chain_is_points(s->chain, f->item->name);
+        f->picture = f->item->kind <= MTM_FIELD_ARRAY && !f->points;
+        f->label = f->picture && mtm_chain_is_label(s->chain, f->item->name);
         f->first = prefix;
-        f->source = (mtm_picture_source){
-            .array = e->arrays[i], .spec = e->specs[i], .stats = e->stats_known[i] ? &e->stats[i] : NULL};
-        f->spec = e->specs[i];
+        if (f->picture)
+            open_picture(e, f, i);
     }
     s->planned = prefix;
     s->tables = entry_table, s->tables_user = e;
+    for (int32_t i = 0; i < s->n_fields; i++)
+        if (s->fields[i].points) {
+            MTM_TRY(copy_points(&s->fields[i].xyz, &e->arrays[i], s->x->recycler, err));
+            s->fields[i].point_axes = e->point_axes[i];
+        }
+    mtm_points_settle(s);
+    return MTM_OK;
 }

@@ -17,6 +17,7 @@ typedef struct mtm_cached {
     mtm_spec *specs;
     mtm_image_stats *stats; /* of the whole file; known where stats_known */
     bool *stats_known;
+    int32_t *point_axes;      /* of fields that hold points, whose arrays are [N, 3] float64 */
     mtm_label_table **tables; /* guarded by the cache's lock; never replaced once set */
     uint64_t bytes;           /* counted in the cache */
     int32_t n_fields;
@@ -47,8 +48,8 @@ void mtm_cache_leave(mtm_cache *c, mtm_cached *e);
 /* Drops what is held without room and not in use: another place in the order begins. */
 void mtm_cache_forget(mtm_cache *c);
 
-/* Sources and plan of `s` as the entry has them. */
-void mtm_cache_open(mtm_cached *e, mtm_sample *s, const mtm_item *item);
+/* Sources and plan of `s` as the entry has them. Errors: MTM_E_NOMEM. */
+mtm_status mtm_cache_open(mtm_cached *e, mtm_sample *s, const mtm_item *item, mtm_error *err);
 
 /* Bytes kept; *held: those of items without room. */
 uint64_t mtm_cache_bytes(mtm_cache *c, uint64_t *held);

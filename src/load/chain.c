@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "load/chain.h"
 
-enum { MAX_STEPS = 4096 }; /* a step's number is a word of the random counter; nobody needs more */
+#include "op/random.h"
 
 static void names_free(char **names, int32_t n)
 {
@@ -65,6 +65,7 @@ void mtm_chain_free(mtm_chain *c)
         step_clear(&c->steps[i]);
     mtm_free(c->steps);
     names_free(c->labels, c->n_labels);
+    names_free(c->points, c->n_points);
     mtm_free(c);
 }
 
@@ -80,13 +81,25 @@ mtm_status mtm_chain_set_labels(mtm_chain *c, const char *const *names, int32_t 
     return MTM_OK;
 }
 
+mtm_status mtm_chain_set_points(mtm_chain *c, const char *const *names, int32_t n, mtm_error *err)
+{
+    char **copy;
+
+    if (n < 0 || (n && !names))
+        return mtm_fail(err, MTM_E_INVAL, -1, "points must be a list of field names");
+    MTM_TRY(names_copy(&copy, names, n, err));
+    names_free(c->points, c->n_points);
+    c->points = copy, c->n_points = n;
+    return MTM_OK;
+}
+
 static mtm_status room_for_one(mtm_chain *c, mtm_error *err)
 {
     const int32_t room = c->room ? 2 * c->room : 8;
     mtm_chain_step *grown;
 
-    if (c->n >= MAX_STEPS)
-        return mtm_fail(err, MTM_E_LIMIT, -1, "a chain has at most %d operators", MAX_STEPS);
+    if (c->n >= MTM_CHAIN_STEPS)
+        return mtm_fail(err, MTM_E_LIMIT, -1, "a chain has at most %d operators", MTM_CHAIN_STEPS);
     if (c->n < c->room)
         return MTM_OK;
     grown = mtm_realloc(c->steps, (size_t)room * sizeof *grown);
@@ -145,6 +158,10 @@ static mtm_status step_of_op(mtm_chain_step *s, const mtm_op *op, const char *co
     if (!s->args)
         return MTM_NOMEM(err);
     MTM_TRY(mtm_op_args(op, s->args, args, n_args, err));
+    if (op->target && op->target->kind != MTM_OP_POINTWISE && op->target->kind != MTM_OP_FILTER &&
+        mtm_random_per_channel(op, s->args))
+        return mtm_fail(err, MTM_E_INVAL, -1, "per_channel is for operators that change values; %s does not",
+                        op->target->name);
     return adopt_arrays(s, err);
 }
 
@@ -194,6 +211,11 @@ static bool named(char *const *names, int32_t n, const char *field)
 bool mtm_chain_is_label(const mtm_chain *c, const char *field)
 {
     return named(c->labels, c->n_labels, field);
+}
+
+bool mtm_chain_is_points(const mtm_chain *c, const char *field)
+{
+    return named(c->points, c->n_points, field);
 }
 
 int32_t mtm_chain_prefix(const mtm_chain *c)

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "load/drawing.h"
 
+#include "base/size.h"
 #include "op/draw.h"
 #include "op/op.h"
 #include "op/random.h"
@@ -89,16 +90,76 @@ static const mtm_field_plan *leader(const mtm_sample *s, const mtm_chain_step *s
     return label;
 }
 
+/* One draw of step i, from the stream of this channel: channel 0's is what a draw for all channels has. */
+static mtm_status draw_once(mtm_sample *s, int32_t i, int64_t channel, const mtm_spec *spec,
+                            const mtm_op **target, void *args, mtm_error *err)
+{
+    const mtm_chain_step *const step = &s->chain->steps[i];
+    const uint32_t word = (uint32_t)i + (uint32_t)channel * MTM_CHAIN_STEPS;
+    drawing d = {.draw = {.rng = mtm_rng_at(s->seed, s->epoch, s->number, word), .labels = draw_labels},
+                 .s = s,
+                 .step = i};
+    mtm_status st;
+
+    *target = NULL;
+    st = mtm_op_draw(step->op, step->args, &d.draw, spec, target, args, err);
+    mtm_label_table_free(d.own);
+    return st;
+}
+
+/* The most channels of a picture that the step works on. */
+static int64_t most_channels(const mtm_sample *s, const mtm_chain_step *step)
+{
+    int64_t n = 1;
+
+    for (int32_t k = 0; k < s->n_fields; k++) {
+        const mtm_field_plan *const f = &s->fields[k];
+
+        if (f->picture && mtm_chain_applies(step, NULL, f->item->name, f->label))
+            n = mtm_max_i64(n, f->spec.channels);
+    }
+    return n;
+}
+
+static mtm_status draw_channels(mtm_sample *s, int32_t i, const mtm_spec *spec, mtm_error *err)
+{
+    const int64_t n = most_channels(s, &s->chain->steps[i]);
+    mtm_drawn *const d = &s->drawn[i];
+    mtm_spec one = *spec;
+
+    one.channels = 1;
+    MTM_TRY(mtm_draws_channels(s->draws, i, n, err));
+    for (int64_t c = 0; c < n; c++) {
+        const mtm_op *target;
+
+        MTM_TRY(draw_once(s, i, c, &one, &target, (char *)d->args + (size_t)c * d->stride_bytes, err));
+        if (!target)
+            continue;
+        if ((d->op && d->op != target) || (target->kind != MTM_OP_POINTWISE && target->kind != MTM_OP_FILTER))
+            return mtm_fail(err, MTM_E_INVAL, -1, "per_channel: %s cannot differ from channel to channel",
+                            target->name);
+        d->op = target;
+        ((bool *)d->acts)[c] = true;
+    }
+    if (!d->op)
+        *d = (mtm_drawn){0};
+    return MTM_OK;
+}
+
+static mtm_status draw_all(mtm_sample *s, int32_t i, const mtm_spec *spec, mtm_error *err)
+{
+    void *const args = mtm_draws_args(s->draws, i);
+    const mtm_op *target;
+
+    MTM_TRY(draw_once(s, i, 0, spec, &target, args, err));
+    s->drawn[i] = (mtm_drawn){.op = target, .args = args};
+    return MTM_OK;
+}
+
 mtm_status mtm_sample_draw(mtm_sample *s, int32_t i, mtm_error *err)
 {
     const mtm_chain_step *const step = &s->chain->steps[i];
     const mtm_field_plan *const f = leader(s, step);
-    uint8_t *const args = s->room + (size_t)i * s->chain->drawn_bytes;
-    drawing d = {
-        .draw = {.rng = mtm_rng_at(s->seed, s->epoch, s->number, (uint32_t)i), .labels = draw_labels},
-        .s = s,
-        .step = i};
-    const mtm_op *target = NULL;
     mtm_spec unused;
     mtm_status st;
 
@@ -107,11 +168,10 @@ mtm_status mtm_sample_draw(mtm_sample *s, int32_t i, mtm_error *err)
         return MTM_OK;
     /* The ranges are checked before anything is drawn from them. */
     st = mtm_op_infer(step->op, step->args, &f->spec, &unused, err);
-    if (st != MTM_OK)
-        return mtm_error_where(err, st, step->op->name);
-    memset(args, 0, s->chain->drawn_bytes);
-    st = mtm_op_draw(step->op, step->args, &d.draw, &f->spec, &target, args, err);
-    mtm_label_table_free(d.own);
-    s->drawn[i] = (mtm_drawn){.op = st ? NULL : target, .args = args};
+    if (!st)
+        st = mtm_random_per_channel(step->op, step->args) ? draw_channels(s, i, &f->spec, err)
+                                                          : draw_all(s, i, &f->spec, err);
+    if (st)
+        s->drawn[i] = (mtm_drawn){0};
     return mtm_error_where(err, st, step->op->name);
 }

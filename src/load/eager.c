@@ -4,15 +4,22 @@
 #include "load/items.h"
 #include "load/sample.h"
 
+/* Where a sample stands in a training, or what was drawn for it before. */
+typedef struct place {
+    uint64_t seed;
+    int64_t epoch, sample;
+    const mtm_draws *replay;
+} place;
+
 static mtm_status plan_one(mtm_sample **out, const mtm_chain *c, mtm_exec *x, const mtm_item *item,
-                           mtm_index *index, uint64_t seed, int64_t epoch, int64_t sample, mtm_error *err)
+                           mtm_index *index, const place *at, mtm_error *err)
 {
     MTM_AUTO(mtm_sample) s = NULL;
 
     if (!c || !item || item->n_fields < 1)
         return mtm_fail(err, MTM_E_INVAL, -1, "the item has no fields");
     MTM_TRY(mtm_sample_new(&s, c, item->n_fields, err));
-    s->x = x, s->seed = seed, s->epoch = epoch, s->number = sample;
+    s->x = x, s->seed = at->seed, s->epoch = at->epoch, s->number = at->sample, s->replay = at->replay;
     MTM_TRY(mtm_sample_open(s, item, index, NULL, err));
     MTM_TRY(mtm_sample_plan(s, c->n, err));
     *out = mtm_sample_steal(&s);
@@ -36,6 +43,15 @@ static mtm_status run_one(mtm_sample *s, int32_t field, mtm_array *out, mtm_erro
     return st;
 }
 
+static mtm_status points_of(const mtm_field_plan *f, mtm_array *out, mtm_error *err)
+{
+    const int64_t shape[2] = {f->xyz.shape[0], f->point_axes};
+
+    MTM_TRY(mtm_array_new(out, MTM_F64, 2, shape, NULL, err));
+    mtm_points_store(f, out);
+    return MTM_OK;
+}
+
 static mtm_status number_of(const mtm_field *f, mtm_array *out, mtm_error *err)
 {
     MTM_TRY(mtm_array_new(out, f->integer ? MTM_I64 : MTM_F64, 0, NULL, NULL, err));
@@ -55,6 +71,8 @@ static mtm_status run_all(mtm_sample *s, mtm_array *out, mtm_error *err)
     for (int32_t i = 0; !st && i < s->n_fields; i++) {
         if (s->fields[i].picture)
             st = run_one(s, i, &out[i], err);
+        else if (s->fields[i].points)
+            st = points_of(&s->fields[i], &out[i], err);
         else if (s->fields[i].item->kind == MTM_FIELD_NUMBER)
             st = number_of(s->fields[i].item, &out[i], err);
     }
@@ -63,18 +81,17 @@ static mtm_status run_all(mtm_sample *s, mtm_array *out, mtm_error *err)
     return st;
 }
 
-mtm_status mtm_chain_run(const mtm_chain *c, mtm_exec *x, const mtm_item *item, mtm_index *index,
-                         uint64_t seed, int64_t epoch, int64_t sample, mtm_array *out, double *affines,
-                         mtm_error *err)
+static mtm_status run_at(const mtm_chain *c, mtm_exec *x, const mtm_item *item, mtm_index *index,
+                         const place *at, mtm_array *out, double *affines, mtm_error *err)
 {
     MTM_AUTO(mtm_sample) s = NULL;
-    mtm_status st = plan_one(&s, c, x, item, index, seed, epoch, sample, err);
+    mtm_status st = plan_one(&s, c, x, item, index, at, err);
 
     if (!st)
         st = run_all(s, out, err);
     if (st) {
         if (err && item && item->fields)
-            mtm_items_blame(err, item, sample);
+            mtm_items_blame(err, item, at->sample);
         return st;
     }
     for (int32_t i = 0; affines && i < s->n_fields; i++)
@@ -82,92 +99,23 @@ mtm_status mtm_chain_run(const mtm_chain *c, mtm_exec *x, const mtm_item *item, 
     return MTM_OK;
 }
 
-/* ---- what was drawn, as JSON -------------------------------------------------------------------------- */
-
-/* Name number `i` of "nearest|linear|cubic". */
-static void add_choice(mtm_text *t, const char *choices, int64_t i)
+mtm_status mtm_chain_run(const mtm_chain *c, mtm_exec *x, const mtm_item *item, mtm_index *index,
+                         uint64_t seed, int64_t epoch, int64_t sample, mtm_array *out, double *affines,
+                         mtm_error *err)
 {
-    char name[64];
-    size_t n;
+    const place at = {.seed = seed, .epoch = epoch, .sample = sample};
 
-    for (; i > 0 && choices && strchr(choices, '|'); i--)
-        choices = strchr(choices, '|') + 1;
-    n = choices ? strcspn(choices, "|") : 0;
-    n = n < sizeof name ? n : sizeof name - 1;
-    memcpy(name, choices ? choices : "", n);
-    name[n] = '\0';
-    mtm_text_add_json(t, name);
+    return run_at(c, x, item, index, &at, out, affines, err);
 }
 
-static void add_ints(mtm_text *t, const mtm_param *p, const mtm_ints *v)
+mtm_status mtm_chain_replay(const mtm_chain *c, mtm_exec *x, const mtm_item *item, mtm_index *index,
+                            const mtm_draws *draws, mtm_array *out, double *affines, mtm_error *err)
 {
-    mtm_text_add(t, "[");
-    for (int32_t i = 0; i < v->n; i++) {
-        mtm_text_add(t, i ? ", " : "");
-        if (p->type == MTM_PARAM_CHOICES)
-            add_choice(t, p->choices, v->v[i]);
-        else
-            mtm_text_add(t, "%" PRId64, v->v[i]);
-    }
-    mtm_text_add(t, "]");
-}
+    const place at = {.replay = draws};
 
-static void add_floats(mtm_text *t, const mtm_floats *v)
-{
-    mtm_text_add(t, "[");
-    for (int32_t i = 0; i < v->n; i++) {
-        mtm_text_add(t, i ? ", " : "");
-        mtm_text_add_f64(t, v->v[i]);
-    }
-    mtm_text_add(t, "]");
-}
-
-static void add_value(mtm_text *t, const mtm_param *p, const void *args)
-{
-    const void *const at = (const char *)args + p->offset;
-
-    switch (p->type) {
-    case MTM_PARAM_BOOL: mtm_text_add(t, *(const bool *)at ? "true" : "false"); break;
-    case MTM_PARAM_INT: mtm_text_add(t, "%" PRId64, *(const int64_t *)at); break;
-    case MTM_PARAM_FLOAT: mtm_text_add_f64(t, *(const double *)at); break;
-    case MTM_PARAM_CHOICE: add_choice(t, p->choices, *(const int32_t *)at); break;
-    case MTM_PARAM_SEED: mtm_text_add(t, "%" PRIu64, *(const uint64_t *)at); break;
-    case MTM_PARAM_INTS:
-    case MTM_PARAM_CHOICES: add_ints(t, p, at); break;
-    case MTM_PARAM_FLOATS: add_floats(t, at); break;
-    case MTM_PARAM_TEXT: mtm_text_add_json(t, at); break;
-    case MTM_PARAM_ARRAY: mtm_text_add(t, "null"); break;
-    }
-}
-
-static void add_drawn(mtm_text *t, const mtm_op *op, const void *args)
-{
-    mtm_text_add(t, ", \"as\": ");
-    mtm_text_add_json(t, op->name);
-    mtm_text_add(t, ", \"drawn\": {");
-    for (int32_t i = 0; i < op->n_params; i++) {
-        mtm_text_add(t, i ? ", " : "");
-        mtm_text_add_json(t, op->params[i].name);
-        mtm_text_add(t, ": ");
-        add_value(t, &op->params[i], args);
-    }
-    mtm_text_add(t, "}}");
-}
-
-static void add_steps(mtm_text *t, const mtm_sample *s)
-{
-    mtm_text_add(t, "[");
-    for (int32_t i = 0; i < s->chain->n; i++) {
-        const mtm_op *const op = s->chain->steps[i].op;
-
-        mtm_text_add(t, i ? ", {\"op\": " : "{\"op\": ");
-        mtm_text_add_json(t, op ? op->name : "apply");
-        if (op && op->kind == MTM_OP_RANDOM && s->drawn[i].op)
-            add_drawn(t, s->drawn[i].op, s->drawn[i].args);
-        else
-            mtm_text_add(t, ", \"drawn\": null}");
-    }
-    mtm_text_add(t, "]");
+    if (!draws || draws->chain != c)
+        return mtm_fail(err, MTM_E_INVAL, -1, "the draws are of another chain");
+    return run_at(c, x, item, index, &at, out, affines, err);
 }
 
 mtm_status mtm_chain_draw(const mtm_chain *c, const mtm_item *item, mtm_index *index, uint64_t seed,
@@ -179,12 +127,12 @@ mtm_status mtm_chain_draw(const mtm_chain *c, const mtm_item *item, mtm_index *i
     mtm_status st;
 
     MTM_TRY(mtm_exec_new(&x, NULL, NULL, err));
-    st = plan_one(&s, c, x, item, index, seed, epoch, sample, err);
+    st = plan_one(&s, c, x, item, index, &(place){.seed = seed, .epoch = epoch, .sample = sample}, err);
     if (st) {
         if (err && item && item->fields)
             mtm_items_blame(err, item, sample);
         return st;
     }
-    add_steps(&t, s);
+    mtm_draws_json(s->draws, &t);
     return mtm_text_take(&t, json, err);
 }

@@ -385,6 +385,94 @@ static mtm_status step_filter(running *r, const mtm_drawn *d, const mtm_spec *af
     return st;
 }
 
+/* ---- steps drawn for every channel by itself: each sees its channel as a picture of one ------------------ */
+
+static mtm_array channel_of(const mtm_array *a, int64_t c)
+{
+    mtm_array v = *a;
+
+    v.owner = NULL, v.shape[0] = 1;
+    v.data = (char *)v.data + c * a->stride[0];
+    return v;
+}
+
+/* Appends what one channel runs to the program. Nothing of that channel is pending when statistics are wanted. */
+static mtm_status channel_steps(running *r, const mtm_op *op, const void *args, int64_t c, mtm_error *err)
+{
+    const mtm_array part = channel_of(&r->now, c);
+    mtm_spec one = r->spec;
+    mtm_stats_request q = {0};
+    mtm_stats st = {0};
+    mtm_pointwise p;
+
+    one.channels = 1, p.n = 0;
+    if (op->stats)
+        op->stats(args, &q);
+    q.flags &= ~(uint32_t)MTM_STAT_CHANNELS;
+    if (q.flags)
+        MTM_TRY(mtm_op_stats(r->x, &part, &q, &st, err));
+    MTM_TRY(op->steps(args, &one, &st, &p, err));
+    if (r->p.n + p.n > MTM_MAX_STEPS)
+        MTM_TRY(flush(r, NULL, err));
+    for (int32_t i = 0; i < p.n; i++) {
+        p.steps[i].channel = (int32_t)c;
+        p.steps[i].origin += c * one.size[0] * one.size[1] * one.size[2];
+        MTM_TRY(mtm_pointwise_add(&r->p, &p.steps[i], err));
+    }
+    return MTM_OK;
+}
+
+static mtm_status pointwise_channels(running *r, const mtm_drawn *d, mtm_error *err)
+{
+    const bool rounds = r->g.kind != MTM_GEOMETRY_VIEW && !r->p.n && r->spec.dtype != MTM_F32;
+
+    if (rounds || d->op->stats || r->p.n > MTM_MAX_STEPS / 2)
+        MTM_TRY(flush(r, NULL, err));
+    for (int64_t c = 0; c < r->spec.channels; c++)
+        if (mtm_drawn_channel(d, c))
+            MTM_TRY(channel_steps(r, d->op, mtm_drawn_channel(d, c), c, err));
+    r->whole = false;
+    r->spec.dtype = r->f->label ? r->spec.dtype : MTM_F32;
+    return MTM_OK;
+}
+
+static mtm_status run_channels(running *r, const mtm_drawn *d, const mtm_spec *before, mtm_array *out,
+                               mtm_error *err)
+{
+    mtm_spec one = *before;
+
+    one.channels = 1;
+    for (int64_t c = 0; c < before->channels; c++) {
+        const mtm_array in = channel_of(&r->now, c);
+        const void *const args = mtm_drawn_channel(d, c);
+        mtm_array to = channel_of(out, c);
+
+        MTM_TRY(args ? d->op->run(r->x, args, &one, &in, &to, err)
+                     : mtm_array_convert(&to, &in, 1, 0, r->x->pool, err));
+    }
+    return MTM_OK;
+}
+
+static mtm_status filter_channels(running *r, const mtm_drawn *d, mtm_array *dst, mtm_error *err)
+{
+    const mtm_spec before = r->spec;
+    mtm_array out = {0};
+    mtm_status st;
+
+    MTM_TRY(flush(r, NULL, err));
+    if (dst)
+        return run_channels(r, d, &before, dst, err);
+    r->spec.dtype = r->f->label ? r->spec.dtype : MTM_F32;
+    MTM_TRY(new_picture(r, &out, err));
+    st = run_channels(r, d, &before, &out, err);
+    if (st)
+        mtm_array_drop(&out);
+    else
+        replace_now(r, &out);
+    r->whole = false;
+    return st;
+}
+
 /* ---- walking the chain -------------------------------------------------------------------------------- */
 
 /* Between the prefix and the rest, what is pending may be kept lazy only where that gives the bytes that a stored prefix (a
@@ -416,6 +504,11 @@ static mtm_status take_step(running *r, int32_t i, mtm_array *dst, bool *done, m
         return MTM_OK;
     if (!d->op)
         return step_idle(r, step->op, step->args, err);
+    if (d->n_channels) {
+        *done = dst && d->op->kind == MTM_OP_FILTER;
+        return d->op->kind == MTM_OP_POINTWISE ? pointwise_channels(r, d, err)
+                                               : filter_channels(r, d, dst, err);
+    }
     MTM_TRY(mtm_op_infer(d->op, d->args, &r->spec, &after, err));
     if (d->op->kind == MTM_OP_GEOMETRY)
         return step_geometry(r, d, &after, err);

@@ -4,7 +4,7 @@
 #ifndef MTM_LOAD_SAMPLE_H
 #define MTM_LOAD_SAMPLE_H
 
-#include "load/chain.h"
+#include "load/draws.h"
 #include "op/exec.h"
 
 /* Where a field's voxels come from: a picture that nothing was read of, or an array in memory. */
@@ -20,6 +20,9 @@ typedef struct mtm_picture_source {
 typedef struct mtm_field_plan {
     const mtm_field *item; /* borrowed */
     bool picture, label;   /* picture: an image or array; all below is unused for the others */
+    bool points;           /* points on a picture's grid: of all below, `spec` is that picture's */
+    int32_t point_axes;    /* 2 or 3 numbers each */
+    mtm_array xyz;         /* points: [N, 3] float64 of its own, x, y, z */
     bool moved;            /* no longer the voxels of the source, or not on its grid */
     bool warped;           /* a step behind the chain's prefix interpolates */
     int32_t first;         /* the source is what the steps before this one made */
@@ -28,12 +31,6 @@ typedef struct mtm_field_plan {
     mtm_spec spec;         /* after the steps planned so far */
     int64_t scratch_bytes; /* what running it may take at most: the source, and a step's input and output */
 } mtm_field_plan;
-
-typedef struct mtm_drawn {
-    const mtm_op
-        *op; /* what the step runs as; NULL: done while planning (foreign function), or nothing was drawn */
-    const void *args;
-} mtm_drawn;
 
 /* What a sample took, in nanoseconds: [0] read, [1] inflate, [2] convert; foreign functions. */
 typedef struct mtm_sample_times {
@@ -51,9 +48,10 @@ typedef struct mtm_sample {
     mtm_exec *x; /* of the thread that works on it now */
     int32_t n_fields;
     mtm_field_plan *fields;
-    mtm_drawn *drawn; /* one per step of the chain */
-    uint8_t *room;    /* for drawn arguments: chain->drawn_bytes per step */
-    int32_t planned;  /* steps planned so far */
+    mtm_draws *draws;        /* its own */
+    mtm_drawn *drawn;        /* draws->drawn */
+    const mtm_draws *replay; /* what random operators take instead of drawing; NULL: they draw */
+    int32_t planned;         /* steps planned so far */
     uint64_t seed;
     int64_t epoch, number;
     mtm_tables_fn tables; /* NULL: from the sources */
@@ -79,6 +77,20 @@ mtm_status mtm_sample_apply(mtm_sample *s, int32_t field, int32_t step, mtm_erro
 /* Runs the planned steps before `end` on one field. dst->data set: into that view ([C, Z, Y, X], any strides and dtype);
  * else *dst becomes the result with any strides, in memory of its own or, without an owner, a view of the source's. */
 mtm_status mtm_sample_run(mtm_sample *s, int32_t field, int32_t end, mtm_array *dst, mtm_error *err);
+
+/* load/plan.c: what can be told of an item before anything is opened: every field that a step names is a picture, label maps in
+ * memory are integers. Errors: MTM_E_INVAL, naming the operator and the field. */
+mtm_status mtm_chain_check_item(const mtm_chain *c, const mtm_item *item, mtm_error *err);
+mtm_status mtm_label_dtype_check(mtm_dtype t, const char *field, mtm_error *err);
+
+/* load/points.c: fields that hold points. Opening converts them; then they follow field `field`, if it is the picture that they
+ * lie on, through one step (d NULL: a function, which must leave the grid alone); settling gives them that picture's spec. */
+mtm_status mtm_points_open(mtm_sample *s, mtm_error *err);
+mtm_status mtm_points_follow(mtm_sample *s, int32_t field, const mtm_drawn *d, const mtm_spec *before,
+                             mtm_error *err);
+void mtm_points_settle(mtm_sample *s);
+/* Points as they stand into dst: float64 [N, f->point_axes], any strides. */
+void mtm_points_store(const mtm_field_plan *f, mtm_array *dst);
 
 /* load/picture.c: the parts of opening and reading. */
 mtm_status mtm_picture_open(mtm_picture_source *src, const mtm_field *f, bool label, mtm_index *index,

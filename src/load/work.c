@@ -23,10 +23,8 @@ static mtm_status open_sources(mtm_loader *l, mtm_job *j, mtm_error *err)
     mtm_status st;
 
     j->hit = answer == MTM_CACHE_HIT;
-    if (j->hit) {
-        mtm_cache_open(j->entry, j->sample, item);
-        return MTM_OK;
-    }
+    if (j->hit)
+        return mtm_cache_open(j->entry, j->sample, item, err);
     st = mtm_sample_open(j->sample, item, l->index, &l->limits, err);
     if (answer == MTM_CACHE_MAKE) {
         if (st)
@@ -34,7 +32,7 @@ static mtm_status open_sources(mtm_loader *l, mtm_job *j, mtm_error *err)
         else
             st = mtm_cache_fill(l->cache, j->sample, number, &j->entry, err);
         if (!st && j->entry)
-            mtm_cache_open(j->entry, j->sample, item);
+            st = mtm_cache_open(j->entry, j->sample, item, err);
     }
     return st;
 }

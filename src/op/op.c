@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "op.h"
 
-#include "op/spatial/geometry.h"
 #include "op/pointwise.h"
+#include "op/spatial/geometry.h"
 #include "op/stats.h"
 
 const mtm_op *mtm_op_find(const char *name)
@@ -56,7 +56,8 @@ mtm_status mtm_op_infer(const mtm_op *op, const void *args, const mtm_spec *in, 
             mtm_geometry_move_affine(&g, in->affine, out->affine);
     } else if ((op->kind == MTM_OP_POINTWISE || op->kind == MTM_OP_FILTER) && !in->label) {
         out->dtype = MTM_F32;
-    } else if (op->target && !in->label) {
+    } else if (op->target && (op->target->kind == MTM_OP_POINTWISE || op->target->kind == MTM_OP_FILTER) &&
+               !in->label) {
         out->dtype = MTM_F32; /* whether or not it acts */
     }
     return op->infer ? op->infer(args, in, out, err) : MTM_OK;

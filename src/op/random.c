@@ -79,6 +79,13 @@ mtm_status mtm_random_check(const mtm_op *op, const void *args, mtm_error *err)
     return MTM_OK;
 }
 
+bool mtm_random_per_channel(const mtm_op *op, const void *args)
+{
+    const mtm_param *const p = op->kind == MTM_OP_RANDOM ? find(op, "per_channel") : NULL;
+
+    return p && p->type == MTM_PARAM_BOOL && *(const bool *)value_at(args, p);
+}
+
 /* ---- drawing ------------------------------------------------------------------------------------------ */
 
 static size_t value_bytes(mtm_param_type type)

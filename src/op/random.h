@@ -8,8 +8,10 @@
 
 /* How the args of every random operator with a `target` begin; operators with a `draw` of their own may do the same. */
 typedef struct mtm_random_head {
-    double p;         /* probability that anything happens */
-    bool per_channel; /* every channel draws for itself, from its own stream, whether it acts and with what */
+    double p; /* probability that anything happens */
+    bool
+        per_channel; /* every channel draws for itself, from its own stream, whether it acts and with what. Channel c of
+                       * step i of a chain: counter word i + c·4096, so channel 0 draws what all would draw together */
 } mtm_random_head;
 
 /* The two parameters that belong to the head; the args struct's first member is called `head`. */
@@ -44,6 +46,9 @@ mtm_status mtm_op_draw(const mtm_op *op, const void *args, mtm_draw *d, const mt
 
 /* That every such range has one or two numbers, and runs upwards. */
 mtm_status mtm_random_check(const mtm_op *op, const void *args, mtm_error *err);
+
+/* Whether every channel draws for itself: the value of the parameter per_channel, of operators that have it. */
+bool mtm_random_per_channel(const mtm_op *op, const void *args);
 
 /* For operators with a `draw` of their own: checks a range, then draws from it. */
 mtm_status mtm_range_check(const mtm_floats *r, const char *name, mtm_error *err);

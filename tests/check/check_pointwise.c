@@ -11,15 +11,15 @@ typedef struct step_case {
 } step_case;
 
 static const step_case cases[] = {
-    {"linear", {MTM_STEP_LINEAR, -1, 1.7f, -0.3f, 100.25f, 0, 0, {0}}, -500, 500},
-    {"linear_nonzero", {MTM_STEP_LINEAR_NONZERO, -1, 1.7f, -0.3f, 2, 0, 0, {0}}, -2, 2},
-    {"clamp", {MTM_STEP_CLAMP, -1, -0.5f, 0.75f, 0, 0, 0, {0}}, -2, 2},
-    {"gamma", {MTM_STEP_GAMMA, -1, -3, 1.0f / 7, 0.7f, 7, 0, {0}}, -4, 5},
-    {"gamma_0", {MTM_STEP_GAMMA, -1, 0, 1, 0, 1, 0, {0}}, -1, 1},
-    {"gamma_signed", {MTM_STEP_GAMMA_SIGNED, -1, 0, 0, 2.3f, 0, 0, {0}}, -1e4, 1e4},
-    {"gamma_signed_steep", {MTM_STEP_GAMMA_SIGNED, -1, 0, 0, 900, 0, 0, {0}}, -1.2, 1.2},
-    {"sigmoid", {MTM_STEP_SIGMOID, -1, 2, -0.01f, 0.4f, -1, 0, {0}}, -20000, 20000},
-    {"noise", {MTM_STEP_NOISE, -1, 0.5f, 0, 0, 0, 0x123456789ABCDEFull, {7, 8, 9}}, -1, 1},
+    {"linear", {MTM_STEP_LINEAR, -1, 1.7f, -0.3f, 100.25f, 0, 0, {0}, 0}, -500, 500},
+    {"linear_nonzero", {MTM_STEP_LINEAR_NONZERO, -1, 1.7f, -0.3f, 2, 0, 0, {0}, 0}, -2, 2},
+    {"clamp", {MTM_STEP_CLAMP, -1, -0.5f, 0.75f, 0, 0, 0, {0}, 0}, -2, 2},
+    {"gamma", {MTM_STEP_GAMMA, -1, -3, 1.0f / 7, 0.7f, 7, 0, {0}, 0}, -4, 5},
+    {"gamma_0", {MTM_STEP_GAMMA, -1, 0, 1, 0, 1, 0, {0}, 0}, -1, 1},
+    {"gamma_signed", {MTM_STEP_GAMMA_SIGNED, -1, 0, 0, 2.3f, 0, 0, {0}, 0}, -1e4, 1e4},
+    {"gamma_signed_steep", {MTM_STEP_GAMMA_SIGNED, -1, 0, 0, 900, 0, 0, {0}, 0}, -1.2, 1.2},
+    {"sigmoid", {MTM_STEP_SIGMOID, -1, 2, -0.01f, 0.4f, -1, 0, {0}, 0}, -20000, 20000},
+    {"noise", {MTM_STEP_NOISE, -1, 0.5f, 0, 0, 0, 0x123456789ABCDEFull, {7, 8, 9}, 13}, -1, 1},
 };
 
 static void check_step(mtm_check *c, const step_case *s, const mtm_pointwise *p)

@@ -636,7 +636,8 @@ def test_a_balanced_crop_fills_what_is_missing(rng, border):
         expected = np.pad(a, ((1, 2), (0, 0), (1, 2)), PADS[border], **fill)[:, 17:23]
         np.testing.assert_array_equal(chain(sample)[name][0], expected)
         np.testing.assert_array_equal(np.asarray(batch[name])[0, 0], expected)
-    assert chain.draw(sample=sample)[0]["drawn"] == {"start": [-1, 17, -1], "size": [7, 6, 8]}
+    drawn = chain.draw(sample=sample)[0]["drawn"]
+    assert drawn["start"] == [-1, 17, -1] and drawn["size"] == [7, 6, 8] and drawn["border"] == border
 
 
 def test_a_balanced_crop_draws_the_class_first(rng):

@@ -193,6 +193,7 @@ static mtm_status crop_geometry(const void *args, const mtm_spec *in, mtm_geomet
             return mtm_fail(err, MTM_E_INVAL, -1,
                             "the crop from %" PRId64 " of %" PRId64 " voxels leaves an axis of %" PRId64,
                             start[i], size[i], in->size[i]);
+    MTM_TRY(check_size(size, err));
     shifted_view(g, in, start, size);
     if (a->beyond)
         g->border = (mtm_border)a->border, g->value = a->value;
@@ -200,17 +201,24 @@ static mtm_status crop_geometry(const void *args, const mtm_spec *in, mtm_geomet
 }
 
 static const mtm_param crop_params[] = {
-    {"start", MTM_PARAM_INTS, offsetof(crop_args, start), NULL, 0, 0x1p40, NULL, "voxels",
+    {"start", MTM_PARAM_INTS, offsetof(crop_args, start), NULL, -0x1p40, 0x1p40, NULL, "voxels",
      "First voxel per spatial axis, in array order."},
     {"size", MTM_PARAM_INTS, offsetof(crop_args, size), NULL, 1, 0x1p40, NULL, "voxels",
      "Size per spatial axis, or one for all."},
+    {"beyond", MTM_PARAM_BOOL, offsetof(crop_args, beyond), "False", 0, 0, NULL, "",
+     "The box may leave the image; what lies there is the border's."},
+    {"border", MTM_PARAM_CHOICE, offsetof(crop_args, border), "constant", 0, 0, MTM_BORDER_CHOICES, "",
+     MTM_BORDER_HELP},
+    {"value", MTM_PARAM_FLOAT, offsetof(crop_args, value), "0", 0, 0, NULL, "",
+     "Value of a constant border."},
 };
 
 const mtm_op mtm_op_crop = {
     .name = "crop",
     .doc = "Cut out a box.\n"
            "\n"
-           "A box that leaves the image is an error (see crop_or_pad). At the front of a chain the box is "
+           "A box that leaves the image is an error unless beyond is set (see crop_or_pad). At the front of "
+           "a chain the box is "
            "all that is\n"
            "read from disk.",
     .kind = MTM_OP_GEOMETRY,

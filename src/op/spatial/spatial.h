@@ -27,7 +27,7 @@ typedef struct rot90_args {
 
 typedef struct crop_args {
     mtm_ints start, size;
-    bool beyond; /* the box may leave the image; only drawn crops say so */
+    bool beyond; /* the box may leave the image */
     int32_t border;
     double value;
 } crop_args;
