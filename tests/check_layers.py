@@ -32,6 +32,7 @@ PUBLIC = {
     "image.h": "image",
     "codec.h": "codec",
     "op.h": "op",
+    "window.h": "pipe",
     "load.h": "load",
     "microtome.h": "load",
 }

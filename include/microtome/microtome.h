@@ -10,5 +10,6 @@
 #include "load.h"
 #include "objects.h"
 #include "op.h"
+#include "window.h"
 
 #endif

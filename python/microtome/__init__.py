@@ -4,6 +4,7 @@
     mt.codec.decode(data, region=…), mt.codec.encode(a)   JPEG 2000 and HTJ2K
     mt.ops.resize(a, size=(96, 96, 96))              operators on NumPy arrays of any stride
     mt.metrics.dice(pred, label, classes=4)          measures; mt.torch has losses
+    mt.infer.sliding_window(image, network, size=96)   inference in overlapping windows
     chain = mt.Chain([mt.Normalize("image"), mt.RandomFlip(p=0.5)])
     for batch in mt.Loader(items, chain, batch_size=2, shuffle=True): batch["image"]
 
@@ -35,7 +36,7 @@ from .loader import Batch, Loader
 
 __version__ = _core.__version__
 
-_lazy = ("items", "metrics", "report", "torch")
+_lazy = ("infer", "items", "metrics", "report", "torch")
 _lazy_names = {"prepare": "cohort", "Prepared": "cohort"}  # name → the module that has it
 
 
@@ -76,6 +77,7 @@ __all__ = [
     "convert",
     "cpu_flags",
     "get_threads",
+    "infer",
     "items",
     "metrics",
     "open",

@@ -2,6 +2,7 @@
 
 from . import (
     codec as codec,
+    infer as infer,
     items as items,
     metrics as metrics,
     ops as ops,

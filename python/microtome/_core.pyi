@@ -124,3 +124,26 @@ def codec_plan(
 ) -> tuple[list[tuple[int, int]], bool, int]: ...
 def codec_info(data: Any, max_bytes: int) -> dict[str, Any]: ...
 def codec_encode(source: Any, planar: bool, options: tuple[Any, ...], threads: int) -> bytes: ...
+
+class WindowSum:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        classes: int,
+        size: tuple[int, int, int],
+        weights: str,
+        sigma: float,
+        argmax: bool,
+        ordered: bool,
+        out: Any,
+    ) -> None: ...
+    def add(self, start: tuple[int, int, int], scores: Any) -> None: ...
+    def finish(self) -> Any: ...
+
+def window_starts(
+    shape: tuple[int, int, int],
+    size: tuple[int, int, int],
+    overlap: tuple[float, float, float],
+    exact: bool,
+) -> list[tuple[int, int, int]]: ...
+def window_weights(size: tuple[int, int, int], weights: str, sigma: float) -> ndarray: ...

@@ -132,7 +132,8 @@ static PyMethodDef methods[] = {{"set_threads", set_threads, METH_O, set_threads
                                 {0}};
 
 static int (*const parts[])(PyObject *module) = {
-    core_array_add, core_codec_add, core_ops_add, core_image_add, core_chain_add, core_loader_add, NULL};
+    core_array_add, core_codec_add,  core_ops_add,    core_image_add,
+    core_chain_add, core_loader_add, core_window_add, NULL};
 
 static int core_exec(PyObject *module)
 {
@@ -161,6 +162,7 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(st->index_type);
     Py_VISIT(st->chain_type);
     Py_VISIT(st->loader_type);
+    Py_VISIT(st->window_sum_type);
     return 0;
 }
 
@@ -175,6 +177,7 @@ static int core_clear(PyObject *module)
     Py_CLEAR(st->index_type);
     Py_CLEAR(st->chain_type);
     Py_CLEAR(st->loader_type);
+    Py_CLEAR(st->window_sum_type);
     return 0;
 }
 

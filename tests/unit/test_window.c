@@ -1,0 +1,204 @@
+/* tests/unit/test_window.c: windows and their weighted mean, against sums in double; any strides; memory that runs out.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <math.h>
+
+#include "array/array.h"
+#include "microtome/window.h"
+
+enum { Z = 9, Y = 11, X = 1300, C = 3, WZ = 4, WY = 5, WX = 1100, N = Z * Y * X };
+static const int64_t shape[3] = {Z, Y, X}, size[3] = {WZ, WY, WX};
+static const double half[3] = {0.5, 0.5, 0.5};
+
+/* A score for class c of window i at (z, y, x): nothing that repeats. */
+static float score(int64_t i, int64_t c, int64_t z, int64_t y, int64_t x)
+{
+    return (float)((i * 31 + c * 17 + z * 7 + y * 5 + x * 3) % 101) / 10 - 5;
+}
+
+static void fill(mtm_array *scores, int64_t i)
+{
+    float *v = scores->data;
+
+    for (int64_t c = 0; c < C; c++)
+        for (int64_t z = 0; z < WZ; z++)
+            for (int64_t y = 0; y < WY; y++)
+                for (int64_t x = 0; x < WX; x++)
+                    *v++ = score(i, c, z, y, x);
+}
+
+/* The mean in double: [C, Z, Y, X]. */
+static double *reference(const mtm_windows *w, const mtm_array *weights)
+{
+    double *const sum = mtm_alloc_zero(C * N, sizeof *sum), *const total = mtm_alloc_zero(N, sizeof *total);
+
+    for (int64_t i = 0; i < mtm_window_count(w); i++) {
+        int64_t at[3];
+        const float *v = weights->data;
+
+        mtm_window_start(w, i, at);
+        for (int64_t z = at[0]; z < at[0] + WZ; z++)
+            for (int64_t y = at[1]; y < at[1] + WY; y++)
+                for (int64_t x = at[2]; x < at[2] + WX; x++, v++) {
+                    total[(z * Y + y) * X + x] += *v;
+                    for (int64_t c = 0; c < C; c++)
+                        sum[((c * Z + z) * Y + y) * X + x] +=
+                            *v * (double)score(i, c, z - at[0], y - at[1], x - at[2]);
+                }
+    }
+    for (int64_t k = 0; k < C * N; k++)
+        sum[k] /= total[k % N];
+    mtm_free(total);
+    return sum;
+}
+
+static void check_mean(const double *want, const mtm_array *got, bool argmax)
+{
+    for (int64_t k = 0; k < N; k++) {
+        double best = -INFINITY, second = -INFINITY;
+        int label = 0;
+
+        for (int c = 0; c < C; c++) {
+            const double v = want[c * N + k];
+
+            if (!argmax)
+                assert_true(fabs(((const float *)got->data)[c * N + k] - v) < 1e-5);
+            second = v > best ? best : v > second ? v : second;
+            label = v > best ? c : label;
+            best = v > best ? v : best;
+        }
+        if (argmax && best - second > 1e-4)
+            assert_int_equal(((const uint8_t *)got->data)[k], label);
+    }
+}
+
+/* Every way of keeping sums gives the mean. */
+static void mean(void **state)
+{
+    const int64_t scores_shape[4] = {C, WZ, WY, WX};
+    mtm_window_options opt = {.struct_size = sizeof opt};
+    mtm_array scores = {0}, weights = {0};
+    mtm_windows w;
+    mtm_error err;
+
+    assert_ok(mtm_array_new(&scores, MTM_F32, 4, scores_shape, NULL, &err));
+    assert_ok(mtm_array_new(&weights, MTM_F32, 3, size, NULL, &err));
+    assert_ok(mtm_window_plan(&w, shape, size, half, false, &err));
+    assert_int_equal(mtm_window_count(&w), 4 * 4 * 2);
+    for (int way = 0; way < 12; way++) {
+        mtm_window_sum *s;
+        mtm_array got;
+
+        opt.weights = (mtm_window_weights)(way % 3), opt.argmax = way / 3 % 2, opt.ordered = way / 6;
+        assert_ok(mtm_window_weights_fill(&weights, opt.weights, 0, &err));
+        double *const want = reference(&w, &weights);
+        assert_ok(mtm_window_sum_new(&s, shape, C, size, &opt, &err));
+        for (int64_t i = 0; i < mtm_window_count(&w); i++) {
+            int64_t at[3];
+
+            mtm_window_start(&w, i, at);
+            fill(&scores, i);
+            assert_ok(mtm_window_add(s, at, &scores, &err));
+        }
+        assert_ok(mtm_window_finish(s, &got, &err));
+        check_mean(want, &got, opt.argmax);
+        mtm_array_drop(&got);
+        mtm_window_sum_free(s);
+        mtm_free(want);
+    }
+    mtm_array_drop(&scores);
+    mtm_array_drop(&weights);
+}
+
+/* Scores of any dtype and strides: the same as their C-order float32 copy. */
+static void strides(void **state)
+{
+    static const int64_t volume[3] = {4, 5, 6}, window[3] = {3, 3, 4};
+    const int64_t turned[4] = {4, 3, 3, 2}, plain[4] = {2, 3, 3, 4};
+    double v[4 * 3 * 3 * 2];
+    mtm_array in = mtm_array_wrap(v, MTM_F64, 4, turned), copy = {0}, got[2];
+    mtm_error err;
+
+    for (int i = 0; i < 72; i++)
+        v[i] = i * 0.25 - 3;
+    in.shape[0] = 2, in.shape[3] = 4;
+    const int64_t swap = in.stride[0];
+    in.stride[0] = in.stride[3], in.stride[3] = swap; /* [2, 3, 3, 4] of float64, x slowest */
+    assert_ok(mtm_array_new(&copy, MTM_F32, 4, plain, NULL, &err));
+    assert_ok(mtm_array_convert(&copy, &in, 1, 0, NULL, &err));
+    for (int i = 0; i < 2; i++) {
+        mtm_window_sum *s;
+
+        assert_ok(mtm_window_sum_new(&s, volume, 2, window, NULL, &err));
+        assert_ok(mtm_window_add(s, (int64_t[3]){2, -1, 3}, i ? &copy : &in, &err));
+        assert_ok(mtm_window_finish(s, &got[i], &err));
+        mtm_window_sum_free(s);
+    }
+    assert_memory_equal(got[0].data, got[1].data, 2 * 4 * 5 * 6 * sizeof(float));
+    assert_true(((float *)got[0].data)[((2 * 5) + 0) * 6 + 3] == ((float *)copy.data)[4]);
+    mtm_array_drop(&got[0]);
+    mtm_array_drop(&got[1]);
+    mtm_array_drop(&copy);
+}
+
+static void bad_input(void **state)
+{
+    const double one[3] = {0.5, 1, 0.5};
+    const int64_t none[3] = {4, 0, 4}, minus[3] = {4, -1, 4};
+    mtm_window_options opt = {.struct_size = sizeof opt, .sigma = -1, .weights = MTM_WINDOW_GAUSSIAN};
+    mtm_window_sum *s = NULL;
+    mtm_windows w;
+    mtm_error err;
+
+    assert_status(MTM_E_INVAL, mtm_window_plan(&w, shape, size, one, false, &err));
+    assert_status(MTM_E_INVAL, mtm_window_plan(&w, none, size, half, false, &err));
+    assert_status(MTM_E_INVAL, mtm_window_plan(&w, shape, minus, half, false, &err));
+    assert_status(MTM_E_INVAL, mtm_window_sum_new(&s, shape, 0, size, NULL, &err));
+    assert_status(MTM_E_INVAL, mtm_window_sum_new(&s, none, 1, size, NULL, &err));
+    assert_status(MTM_E_INVAL, mtm_window_sum_new(&s, shape, 1, none, NULL, &err));
+    assert_status(MTM_E_INVAL, mtm_window_sum_new(&s, shape, 1, size, &opt, &err));
+    opt.sigma = NAN;
+    assert_status(MTM_E_INVAL, mtm_window_sum_new(&s, shape, 1, size, &opt, &err));
+    const int64_t huge[3] = {INT32_MAX, INT32_MAX, INT32_MAX};
+    assert_true(mtm_window_sum_new(&s, huge, 1 << 20, size, NULL, &err) != MTM_OK);
+    assert_null(s);
+}
+
+/* Each allocation fails once: an error, nothing lost (the sanitizers watch), and the next try works. */
+static void memory_runs_out(void **state)
+{
+    static const int64_t volume[3] = {4, 5, 6}, window[3] = {3, 3, 4}, scores_shape[4] = {2, 3, 3, 4};
+    double v[72] = {0};
+    const mtm_array scores = mtm_array_wrap(v, MTM_F64, 4, scores_shape); /* float64: a copy is made */
+    mtm_error err;
+    int failed = 0;
+
+    for (int64_t n = 0;; n++) {
+        mtm_window_sum *s = NULL;
+        mtm_array got = {0};
+
+        mtm_mem_fail_after(n);
+        mtm_status rc = mtm_window_sum_new(&s, volume, 2, window, NULL, &err);
+        if (!rc)
+            rc = mtm_window_add(s, (int64_t[3]){0, 0, 0}, &scores, &err);
+        if (!rc)
+            rc = mtm_window_finish(s, &got, &err);
+        mtm_mem_fail_after(-1);
+        mtm_array_drop(&got);
+        mtm_window_sum_free(s);
+        if (!rc)
+            break;
+        assert_int_equal(rc, MTM_E_NOMEM);
+        failed++;
+    }
+    assert_true(failed >= 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(mean), cmocka_unit_test(strides),
+                                       cmocka_unit_test(bad_input), cmocka_unit_test(memory_runs_out)};
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
