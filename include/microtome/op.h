@@ -26,7 +26,7 @@ typedef enum mtm_param_type {
 
 typedef struct mtm_ints {
     int32_t n;
-    int64_t v[16];
+    int64_t v[48];
 } mtm_ints;
 
 typedef struct mtm_floats {
@@ -147,6 +147,12 @@ MTM_API void mtm_exec_set_cpu(mtm_exec *x, unsigned cpu_flags);
 MTM_API mtm_status mtm_op_run(mtm_exec *x, const mtm_op *op, const void *args, const mtm_array *in,
                               bool channels, const double *in_affine, mtm_array *out, double *out_affine,
                               mtm_error *err);
+
+/* Percentiles q[0 … n) (percents, 0 … 100) of the voxels of `in` (2 to 4 axes) as numpy.percentile(method='linear'); mask
+ * (NULL: all): only where it is not 0, of in's shape. Voxels that are not finite are left out. Errors: MTM_E_INVAL (no such
+ * voxel, shapes, a percent outside). */
+MTM_API mtm_status mtm_percentiles(mtm_exec *x, const mtm_array *in, const mtm_array *mask, const double *q,
+                                   int32_t n, double *out, mtm_error *err);
 
 #ifdef __cplusplus
 }

@@ -36,7 +36,7 @@ from .loader import Batch, Loader
 
 __version__ = _core.__version__
 
-_lazy = ("infer", "items", "metrics", "report", "torch")
+_lazy = ("histogram", "infer", "items", "metrics", "report", "torch")
 _lazy_names = {"prepare": "cohort", "Prepared": "cohort"}  # name → the module that has it
 
 
@@ -77,6 +77,7 @@ __all__ = [
     "convert",
     "cpu_flags",
     "get_threads",
+    "histogram",
     "infer",
     "items",
     "metrics",

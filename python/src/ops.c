@@ -227,9 +227,54 @@ static PyObject *run(PyObject *module, PyObject *args)
     return result;
 }
 
+/* One call of percentiles. */
+typedef struct percentiles_call {
+    core_view in, mask;
+    double *q, *found;
+    Py_ssize_t n;
+} percentiles_call;
+
+static PyObject *percentiles_run(core_state *st, percentiles_call *c)
+{
+    mtm_exec *const x = core_exec_take(st);
+    mtm_error err;
+    mtm_status rc;
+
+    if (!x)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS rc =
+        mtm_percentiles(x, &c->in.a, c->mask.held ? &c->mask.a : NULL, c->q, (int32_t)c->n, c->found, &err);
+    Py_END_ALLOW_THREADS core_exec_give(st, x);
+    return rc ? core_raise(st, &err) : core_double_tuple(c->found, (int32_t)c->n);
+}
+
+PyDoc_STRVAR(percentiles_doc,
+             "percentiles(array, q, mask)\n--\n\n"
+             "Percentiles of the finite voxels (where the mask is not 0), as numpy.percentile.");
+static PyObject *percentiles(PyObject *module, PyObject *args)
+{
+    core_state *const st = PyModule_GetState(module);
+    percentiles_call c = {0};
+    PyObject *in, *q, *mask, *result = NULL;
+
+    if (!PyArg_ParseTuple(args, "OOO", &in, &q, &mask))
+        return NULL;
+    if (core_numbers(q, &c.q, &c.n, "percents") && core_view_get(st, &c.in, in, false, "the image") &&
+        (mask == Py_None || core_view_get(st, &c.mask, mask, false, "the mask"))) {
+        c.found = PyMem_Calloc((size_t)c.n + 1, sizeof *c.found);
+        result = c.found ? percentiles_run(st, &c) : PyErr_NoMemory();
+    }
+    PyMem_Free(c.found);
+    PyMem_Free(c.q);
+    core_view_drop(&c.in);
+    core_view_drop(&c.mask);
+    return result;
+}
+
 static PyMethodDef methods[] = {{"operators", operators, METH_NOARGS, operators_doc},
                                 {"check", check, METH_VARARGS, check_doc},
                                 {"run", run, METH_VARARGS, run_doc},
+                                {"percentiles", percentiles, METH_VARARGS, percentiles_doc},
                                 {0}};
 
 int core_ops_add(PyObject *module)

@@ -71,6 +71,14 @@ static inline vm v_lt(vf a, vf b)
 {
     return a < b;
 }
+static inline bool v_all(vm m)
+{
+    return m;
+}
+static inline bool v_any(vm m)
+{
+    return m;
+}
 static inline vf v_select(vm m, vf yes, vf no)
 {
     return m ? yes : no;

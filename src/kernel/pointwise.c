@@ -6,12 +6,18 @@
 
 #include "pointwise_body.h"
 
-static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_VECTORS])
+static inline void noise_words(const noise_key *k, uint64_t block, vu out[NOISE_VECTORS])
 {
     const uint32_t counter[4] = {(uint32_t)block, noise_word1(k, block), k->stream[1], k->stream[2]};
+
+    mtm_philox(k->seed, counter, out);
+}
+
+static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_VECTORS])
+{
     uint32_t w[4];
 
-    mtm_philox(k->seed, counter, w);
+    noise_words(k, block, w);
     noise_pair(w[0], w[1], &out[0], &out[1]);
     noise_pair(w[2], w[3], &out[2], &out[3]);
 }

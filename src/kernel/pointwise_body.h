@@ -107,6 +107,55 @@ __attribute__((always_inline)) static inline void each_power(vf (*before)(const 
     }
 }
 
+/* Knots are looked through for every vector: there are few, and most lie behind it. */
+static inline vf step_curve(const mtm_step *s, vf x)
+{
+    vf a = v_set1(s[1].a), b = v_set1(s[1].b), c = v_set1(s[1].c);
+
+    for (int32_t i = 2; i <= s->knots; i++) {
+        const vf start = v_set1(s[i].c);
+        const vm before = v_lt(x, start);
+
+        if (v_all(before))
+            break;
+        a = v_select(before, a, v_set1(s[i].a));
+        b = v_select(before, b, v_set1(s[i].b));
+        c = v_select(before, c, start);
+    }
+    return v_add(v_mul(v_sub(x, c), a), b);
+}
+
+static inline void run_curve(const mtm_step *s, const float *src, float *dst, size_t n)
+{
+    size_t i = 0;
+
+    for (; n - i >= V_LANES; i += V_LANES)
+        v_store(dst + i, step_curve(s, v_load(src + i)));
+    if (i < n) {
+        float some[V_LANES] = {0};
+
+        memcpy(some, src + i, (n - i) * sizeof *src);
+        v_store(some, step_curve(s, v_load(some)));
+        memcpy(dst + i, some, (n - i) * sizeof *dst);
+    }
+}
+
+static inline void run_drawn(const mtm_step *s, uint64_t first, const float *src, float *dst, size_t n)
+{
+    const noise_values k = {{s->seed, {s->stream[0], s->stream[1], s->stream[2]}},
+                            v_set1(s->a),
+                            v_set1(s->b),
+                            v_set1(s->c),
+                            v_set1(s->d)};
+
+    switch (s->kind) {
+    case MTM_STEP_NOISE: noise_each(noise_normal, &k, first, src, dst, n); break;
+    case MTM_STEP_RICIAN: noise_each(noise_rician, &k, first, src, dst, n); break;
+    case MTM_STEP_SHOT: noise_each(noise_shot, &k, first, src, dst, n); break;
+    default: noise_each(noise_salt_pepper, &k, first, src, dst, n); break;
+    }
+}
+
 static inline void run_step(const mtm_step *s, int64_t first, const float *src, float *dst, size_t n)
 {
     const step_values k = {v_set1(s->a), v_set1(s->b), v_set1(s->c), v_set1(s->d), v_power_of(s->c)};
@@ -118,12 +167,9 @@ static inline void run_step(const mtm_step *s, int64_t first, const float *src, 
     case MTM_STEP_GAMMA: each_power(before_gamma, after_gamma, &k, src, dst, n); break;
     case MTM_STEP_GAMMA_SIGNED: each_power(before_gamma_signed, after_gamma_signed, &k, src, dst, n); break;
     case MTM_STEP_SIGMOID: each(step_sigmoid, &k, src, dst, n); break;
-    case MTM_STEP_NOISE: {
-        const noise_key key = {s->seed, {s->stream[0], s->stream[1], s->stream[2]}};
-
-        noise_add(&key, s->a, (uint64_t)(first - s->origin), src, dst, n);
-        break;
-    }
+    case MTM_STEP_CURVE: run_curve(s, src, dst, n); break;
+    case MTM_STEP_KNOT: break;
+    default: run_drawn(s, (uint64_t)(first - s->origin), src, dst, n); break;
     }
 }
 
@@ -139,7 +185,8 @@ static inline void run_program(const mtm_pointwise *p, int32_t channel, int64_t 
         const float *from = src + i;
 
         for (int32_t s = 0; s < p->n; s++)
-            if (p->steps[s].channel < 0 || p->steps[s].channel == channel) {
+            if (p->steps[s].kind != MTM_STEP_KNOT &&
+                (p->steps[s].channel < 0 || p->steps[s].channel == channel)) {
                 run_step(&p->steps[s], first + (int64_t)i, from, dst + i, m);
                 from = dst + i;
             }

@@ -56,7 +56,7 @@ static bool gathers_nearest(const mtm_geometry *g)
     return true;
 }
 
-/* Moving voxels after the steps equals the steps after moving voxels. Noise belongs to the voxel's number; a constant
+/* Moving voxels after the steps equals the steps after moving voxels. What is drawn belongs to the voxel's number; a constant
  * border would be changed by the steps; interpolation weights sum to 1, so only linear steps pass through them. */
 static bool steps_commute(const mtm_pointwise *p, const mtm_geometry *next)
 {
@@ -65,7 +65,7 @@ static bool steps_commute(const mtm_pointwise *p, const mtm_geometry *next)
     if (p->n && next->kind != MTM_GEOMETRY_RESAMPLE && next->border == MTM_CONSTANT && !is_inside_view(next))
         return false;
     for (int32_t i = 0; i < p->n; i++)
-        if (p->steps[i].kind == MTM_STEP_NOISE || (!nearest && p->steps[i].kind != MTM_STEP_LINEAR))
+        if (mtm_step_is_drawn(p->steps[i].kind) || (!nearest && p->steps[i].kind != MTM_STEP_LINEAR))
             return false;
     return true;
 }

@@ -12,4 +12,8 @@
 mtm_status mtm_blur_floats(mtm_exec *x, const double sigma[3], const int32_t radius[3], const mtm_array *in,
                            const mtm_array *out, mtm_error *err);
 
+/* The same, and then in + amount·(in − blurred); in's rows are contiguous float32. */
+mtm_status mtm_sharpen_floats(mtm_exec *x, const double sigma[3], const int32_t radius[3], float amount,
+                              const mtm_array *in, const mtm_array *out, mtm_error *err);
+
 #endif

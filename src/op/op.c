@@ -148,7 +148,7 @@ mtm_status mtm_op_run(mtm_exec *x, const mtm_op *op, const void *args, const mtm
         memcpy(spec.affine, in_affine, sizeof spec.affine);
     if (op->kind == MTM_OP_RANDOM)
         return mtm_op_run_canonical(x, op, args, &spec, &view, NULL, err);
-    MTM_TRY(mtm_op_infer(op, args, &spec, &result, err));
+    MTM_TRY(mtm_error_where(err, mtm_op_infer(op, args, &spec, &result, err), op->name));
     MTM_TRY(prepare_out(x, out, &result, channels, err));
     s = mtm_op_canonical(&out_view, &ignored, out, channels, err);
     if (s == MTM_OK)

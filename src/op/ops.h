@@ -10,6 +10,7 @@
     X(resize)                                                                                                \
     X(affine)                                                                                                \
     X(rotate)                                                                                                \
+    X(zoom)                                                                                                  \
     X(flip)                                                                                                  \
     X(rot90)                                                                                                 \
     X(crop)                                                                                                  \
@@ -18,6 +19,11 @@
     X(spacing)                                                                                               \
     X(orient)                                                                                                \
     X(gaussian_blur)                                                                                         \
+    X(sharpen)                                                                                               \
+    X(low_resolution)                                                                                        \
+    X(coarse_dropout)                                                                                        \
+    X(histogram_match)                                                                                       \
+    X(histogram_standardize)                                                                                 \
     X(scale)                                                                                                 \
     X(normalize)                                                                                             \
     X(clip_percentile)                                                                                       \
@@ -27,6 +33,10 @@
     X(brightness)                                                                                            \
     X(shift)                                                                                                 \
     X(gaussian_noise)                                                                                        \
+    X(rician_noise)                                                                                          \
+    X(shot)                                                                                                  \
+    X(salt_and_pepper)                                                                                       \
+    X(histogram_shift)                                                                                       \
     X(random_flip)                                                                                           \
     X(random_rot90)                                                                                          \
     X(random_affine)                                                                                         \
@@ -34,8 +44,15 @@
     X(random_crop)                                                                                           \
     X(random_balanced_crop)                                                                                  \
     X(random_gaussian_noise)                                                                                 \
+    X(random_rician_noise)                                                                                   \
+    X(random_shot)                                                                                           \
+    X(random_salt_and_pepper)                                                                                \
     X(random_blur)                                                                                           \
+    X(random_sharpen)                                                                                        \
+    X(random_low_resolution)                                                                                 \
+    X(random_coarse_dropout)                                                                                 \
     X(random_gamma)                                                                                          \
+    X(random_histogram_shift)                                                                                \
     X(random_contrast)                                                                                       \
     X(random_brightness)                                                                                     \
     X(random_shift)

@@ -42,7 +42,7 @@ double mtm_range_draw(mtm_draw *d, const mtm_floats *r)
     return mtm_rng_range(&d->rng, r->v[0], r->v[r->n - 1]);
 }
 
-static mtm_status check_ints(const mtm_ints *r, const char *name, mtm_error *err)
+mtm_status mtm_range_check_ints(const mtm_ints *r, const char *name, mtm_error *err)
 {
     MTM_TRY(check_count(r->n, name, err));
     if (r->v[0] > r->v[r->n - 1])
@@ -51,7 +51,7 @@ static mtm_status check_ints(const mtm_ints *r, const char *name, mtm_error *err
     return MTM_OK;
 }
 
-static int64_t draw_int(mtm_draw *d, const mtm_ints *r)
+int64_t mtm_range_draw_int(mtm_draw *d, const mtm_ints *r)
 {
     return r->v[0] + (int64_t)mtm_rng_below(&d->rng, (uint64_t)(r->v[r->n - 1] - r->v[0]) + 1);
 }
@@ -74,7 +74,7 @@ mtm_status mtm_random_check(const mtm_op *op, const void *args, mtm_error *err)
         if (p->type == MTM_PARAM_FLOATS)
             MTM_TRY(mtm_range_check(value_at(args, p), p->name, err));
         else
-            MTM_TRY(check_ints(value_at(args, p), p->name, err));
+            MTM_TRY(mtm_range_check_ints(value_at(args, p), p->name, err));
     }
     return MTM_OK;
 }
@@ -118,7 +118,7 @@ static mtm_status draw_one(const mtm_op *op, const void *args, mtm_draw *d, cons
     else if (p && is_range(p, target) && target->type == MTM_PARAM_FLOATS)
         *(mtm_floats *)out = (mtm_floats){.n = 1, .v = {mtm_range_draw(d, from)}};
     else if (p && is_range(p, target))
-        *(int64_t *)out = draw_int(d, from);
+        *(int64_t *)out = mtm_range_draw_int(d, from);
     else if (p && p->type == target->type)
         memcpy(out, from, value_bytes(p->type));
     else

@@ -53,5 +53,7 @@ bool mtm_random_per_channel(const mtm_op *op, const void *args);
 /* For operators with a `draw` of their own: checks a range, then draws from it. */
 mtm_status mtm_range_check(const mtm_floats *r, const char *name, mtm_error *err);
 double mtm_range_draw(mtm_draw *d, const mtm_floats *r);
+mtm_status mtm_range_check_ints(const mtm_ints *r, const char *name, mtm_error *err);
+int64_t mtm_range_draw_int(mtm_draw *d, const mtm_ints *r); /* both ends included */
 
 #endif

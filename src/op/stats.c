@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "stats.h"
 
+#include "op/op.h"
+
 #include <math.h>
 
 enum {
@@ -291,13 +293,11 @@ static mtm_status percentiles(mtm_exec *x, job *j, const double q[2], mtm_stats 
 
 /* ---- the entry ---------------------------------------------------------------------------------------- */
 
-static mtm_status stats_of(mtm_exec *x, const mtm_array *part, const mtm_array *mask,
-                           const mtm_stats_request *r, mtm_stats *out, mtm_error *err)
+static job job_over(const mtm_exec *x, const mtm_array *part, const mtm_array *mask)
 {
     job j = {.k = &x->kernels,
              .rows = mtm_rows_over(&x->kernels.convert, part),
              .masked = mask != NULL,
-             .nonzero = r->flags & MTM_STAT_NONZERO,
              .as = x->kernels.convert.to_f32[part->dtype] ? MTM_F32 : MTM_F64};
 
     if (mask) {
@@ -305,15 +305,31 @@ static mtm_status stats_of(mtm_exec *x, const mtm_array *part, const mtm_array *
         if (mtm_dtype_size(mask->dtype) == 1)
             j.mask.dtype = MTM_BOOL; /* any byte but 0 keeps: nothing to convert */
     }
-    j.sum_all = mask || !j.nonzero;
-    j.only_range = j.as == MTM_F32 && !mask && !(r->flags & (MTM_STAT_MOMENTS | MTM_STAT_NONZERO));
+    return j;
+}
+
+/* What is counted first; flags: MTM_STAT_… of the sums that are wanted. */
+static mtm_status count_of(mtm_exec *x, job *j, uint32_t flags, mtm_stats *out, mtm_error *err)
+{
+    j->nonzero = flags & MTM_STAT_NONZERO;
+    j->sum_all = j->masked || !j->nonzero;
+    j->only_range = j->as == MTM_F32 && !j->masked && !(flags & (MTM_STAT_MOMENTS | MTM_STAT_NONZERO));
     *out = (mtm_stats){0};
-    if (j.rows.count == 0)
+    if (j->rows.count == 0)
         return MTM_OK;
-    MTM_TRY(moments(x, &j, out, err));
+    MTM_TRY(moments(x, j, out, err));
     if (out->count == 0 && out->non_finite > 0)
         return mtm_fail(err, MTM_E_INVAL, -1,
                         "statistics of nothing: all %" PRId64 " voxels are NaN or infinite", out->non_finite);
+    return MTM_OK;
+}
+
+static mtm_status stats_of(mtm_exec *x, const mtm_array *part, const mtm_array *mask,
+                           const mtm_stats_request *r, mtm_stats *out, mtm_error *err)
+{
+    job j = job_over(x, part, mask);
+
+    MTM_TRY(count_of(x, &j, r->flags, out, err));
     if ((r->flags & MTM_STAT_PERCENTILES) && out->count > 0)
         MTM_TRY(percentiles(x, &j, r->q, out, err));
     return MTM_OK;
@@ -378,4 +394,50 @@ mtm_status mtm_op_stats(mtm_exec *x, const mtm_array *in, const mtm_stats_reques
         MTM_TRY(stats_of(x, &part, r->mask ? &keep : NULL, r, &out[c], err));
     }
     return MTM_OK;
+}
+
+mtm_status mtm_op_percentiles(mtm_exec *x, const mtm_array *in, const mtm_array *mask, const double *q,
+                              int32_t n, double *out, mtm_error *err)
+{
+    mtm_array keep;
+    mtm_stats st;
+    job j;
+
+    if (mask)
+        MTM_TRY(fit_mask(&keep, mask, in, err));
+    j = job_over(x, in, mask ? &keep : NULL);
+    MTM_TRY(count_of(x, &j, 0, &st, err));
+    if (st.count == 0)
+        return mtm_fail(err, MTM_E_INVAL, -1, mask ? "the mask is 0 everywhere" : "the image is empty");
+    for (int32_t i = 0; i < n; i += 2) { /* two of them share a pass */
+        const double two[2] = {q[i], q[i + 1 < n ? i + 1 : i]};
+
+        MTM_TRY(percentiles(x, &j, two, &st, err));
+        out[i] = st.percentile[0];
+        if (i + 1 < n)
+            out[i + 1] = st.percentile[1];
+    }
+    return MTM_OK;
+}
+
+mtm_status mtm_percentiles(mtm_exec *x, const mtm_array *in, const mtm_array *mask, const double *q,
+                           int32_t n, double *out, mtm_error *err)
+{
+    mtm_array view, keep;
+    mtm_spec ignored;
+
+    MTM_TRY(mtm_op_canonical(&view, &ignored, in, in->ndim == 4, err));
+    if (mask) {
+        bool fits = mask->ndim == in->ndim;
+
+        for (int32_t i = 0; fits && i < in->ndim; i++)
+            fits = mask->shape[i] == in->shape[i];
+        if (!fits)
+            return mtm_fail(err, MTM_E_INVAL, -1, "the mask does not have the picture's shape");
+        MTM_TRY(mtm_op_canonical(&keep, &ignored, mask, in->ndim == 4, err));
+    }
+    for (int32_t i = 0; i < n; i++)
+        if (!(q[i] >= 0 && q[i] <= 100))
+            return mtm_fail(err, MTM_E_INVAL, -1, "percentiles lie in 0 … 100, not %g", q[i]);
+    return mtm_op_percentiles(x, &view, mask ? &keep : NULL, q, n, out, err);
 }

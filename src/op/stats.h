@@ -14,4 +14,9 @@
 mtm_status mtm_op_stats(mtm_exec *x, const mtm_array *in, const mtm_stats_request *r, mtm_stats *out,
                         mtm_error *err);
 
+/* Percentiles q[0 … n) of all channels together, as numpy.percentile(method='linear'); mask as above, or NULL. Errors as
+ * above, and MTM_E_INVAL (nothing to count). */
+mtm_status mtm_op_percentiles(mtm_exec *x, const mtm_array *in, const mtm_array *mask, const double *q,
+                              int32_t n, double *out, mtm_error *err);
+
 #endif

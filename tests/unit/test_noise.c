@@ -21,6 +21,12 @@ static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_
         out[i] = 0;
 }
 
+static inline void noise_words(const noise_key *k, uint64_t block, vu out[NOISE_VECTORS])
+{
+    for (int i = 0; i < NOISE_VECTORS; i++)
+        out[i] = 0;
+}
+
 static float *make(uint64_t seed, uint32_t stream, int64_t first, size_t n)
 {
     const mtm_pointwise p = {

@@ -70,6 +70,14 @@ static inline vm v_lt(vf a, vf b)
 {
     return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
 }
+static inline bool v_all(vm m)
+{
+    return _mm256_movemask_ps(m) == 0xFF;
+}
+static inline bool v_any(vm m)
+{
+    return _mm256_movemask_ps(m) != 0;
+}
 static inline vf v_select(vm m, vf yes, vf no)
 {
     return _mm256_blendv_ps(no, yes, m);

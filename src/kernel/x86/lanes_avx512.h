@@ -79,6 +79,14 @@ static inline vm v_lt(vf a, vf b)
 {
     return (vm){_mm512_cmp_ps_mask(a.lo, b.lo, _CMP_LT_OQ), _mm512_cmp_ps_mask(a.hi, b.hi, _CMP_LT_OQ)};
 }
+static inline bool v_all(vm m)
+{
+    return (m.lo & m.hi) == 0xFFFF;
+}
+static inline bool v_any(vm m)
+{
+    return (m.lo | m.hi) != 0;
+}
 static inline vf v_select(vm m, vf yes, vf no)
 {
     return (vf){_mm512_mask_blend_ps(m.lo, no.lo, yes.lo), _mm512_mask_blend_ps(m.hi, no.hi, yes.hi)};

@@ -29,18 +29,37 @@ static inline void philox_pairs(const noise_key *k, uint64_t block, __m512i *fir
     *second = _mm512_mask_blend_epi32(0xAAAA, c1, _mm512_slli_epi64(c3, 32));
 }
 
-static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_VECTORS])
+/* first[0] second[0] first[1] second[1] … */
+static inline void interleave(vf z0, vf z1, vf out[NOISE_VECTORS])
 {
     const __m512i even = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(8));
+
+    out[0] = (vf){_mm512_permutex2var_ps(z0.lo, even, z1.lo), _mm512_permutex2var_ps(z0.lo, odd, z1.lo)};
+    out[1] = (vf){_mm512_permutex2var_ps(z0.hi, even, z1.hi), _mm512_permutex2var_ps(z0.hi, odd, z1.hi)};
+}
+
+static inline void noise_group(const noise_key *k, uint64_t block, vf out[NOISE_VECTORS])
+{
     vu w0, w1;
     vf z0, z1;
 
     philox_pairs(k, block, &w0.lo, &w1.lo);
     philox_pairs(k, block + 8, &w0.hi, &w1.hi);
     noise_pair(w0, w1, &z0, &z1);
-    out[0] = (vf){_mm512_permutex2var_ps(z0.lo, even, z1.lo), _mm512_permutex2var_ps(z0.lo, odd, z1.lo)};
-    out[1] = (vf){_mm512_permutex2var_ps(z0.hi, even, z1.hi), _mm512_permutex2var_ps(z0.hi, odd, z1.hi)};
+    interleave(z0, z1, out);
+}
+
+static inline void noise_words(const noise_key *k, uint64_t block, vu out[NOISE_VECTORS])
+{
+    vf z[NOISE_VECTORS];
+    vu w0, w1;
+
+    philox_pairs(k, block, &w0.lo, &w1.lo);
+    philox_pairs(k, block + 8, &w0.hi, &w1.hi);
+    interleave(v_float(w0), v_float(w1), z);
+    for (int j = 0; j < NOISE_VECTORS; j++)
+        out[j] = v_bits(z[j]);
 }
 
 void mtm_pointwise_map_avx512(const mtm_pointwise *p, int32_t channel, int64_t first, const float *src,
