@@ -17,4 +17,6 @@ void mtm_kernels_init(mtm_kernels *k, unsigned cpu)
     mtm_ht_kernels_init(&k->ht, cpu);
     mtm_wavelet_kernels_init(&k->wavelet, cpu);
     mtm_color_kernels_init(&k->color, cpu);
+    mtm_fft_kernels_init(&k->fft, cpu);
+    mtm_bias_kernels_init(&k->bias, cpu);
 }

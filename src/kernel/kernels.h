@@ -3,11 +3,13 @@
 #ifndef MTM_KERNEL_KERNELS_H
 #define MTM_KERNEL_KERNELS_H
 
+#include "kernel/bias.h"
 #include "kernel/color.h"
 #include "kernel/convert.h"
 #include "kernel/convolve.h"
 #include "kernel/copy.h"
 #include "kernel/ebcot.h"
+#include "kernel/fft.h"
 #include "kernel/ht.h"
 #include "kernel/label.h"
 #include "kernel/pointwise.h"
@@ -31,6 +33,8 @@ typedef struct mtm_kernels {
     mtm_ht_kernels ht;
     mtm_wavelet_kernels wavelet;
     mtm_color_kernels color;
+    mtm_fft_kernels fft;
+    mtm_bias_kernels bias;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);

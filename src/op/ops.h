@@ -37,6 +37,11 @@
     X(shot)                                                                                                  \
     X(salt_and_pepper)                                                                                       \
     X(histogram_shift)                                                                                       \
+    X(bias_field)                                                                                            \
+    X(gibbs)                                                                                                 \
+    X(spike)                                                                                                 \
+    X(ghosting)                                                                                              \
+    X(motion)                                                                                                \
     X(random_flip)                                                                                           \
     X(random_rot90)                                                                                          \
     X(random_affine)                                                                                         \
@@ -55,6 +60,11 @@
     X(random_histogram_shift)                                                                                \
     X(random_contrast)                                                                                       \
     X(random_brightness)                                                                                     \
+    X(random_bias_field)                                                                                     \
+    X(random_gibbs)                                                                                          \
+    X(random_spike)                                                                                          \
+    X(random_ghosting)                                                                                       \
+    X(random_motion)                                                                                         \
     X(random_shift)
 
 #define MTM_OP_DECLARE(name) extern const mtm_op mtm_op_##name;
