@@ -53,6 +53,19 @@ EXAMPLES = {
     "brightness": {"multiply": 1.6},
     "shift": {"offset": 60},
     "gaussian_noise": {"sigma": 15},
+    "bias_field": {
+        "coefficients": [0, 0.2, 0, 0, 0.5, 0, 0, 0.3, 0, 0, -0.7, 0, 0, 0.3, 0, 0, -0.4, 0, 0, 0.3]
+    },
+    "gibbs": {"alpha": 0.6},
+    "spike": {"position": (0.56, 0.6, 0.5), "intensity": 0.4},
+    "ghosting": {"count": 4, "axis": 1, "intensity": 0.9},
+    "motion": {
+        "degrees": [(3, 0, 6), (-2, 4, -8)],
+        "translations": [(3, -4, 0), (0, 6, 2)],
+        "times": (0.35, 0.7),
+        "axis": 1,
+    },
+    "random_spike": {"intensity": (0.2, 0.5)},
     "random_gaussian_noise": {"sigma": (10, 30)},
     "random_affine": {"degrees": (-25, 25), "scale": (0.8, 1.2), "shear": (-0.2, 0.2)},
     "random_crop": {"size": (16, 80, 80)},
