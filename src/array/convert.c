@@ -29,6 +29,7 @@ typedef struct job {
     mtm_moments *sums;          /* per task, of the numbers that are not 0; or NULL */
     /* Rows need this call and no other; or NULL. */
     void (*direct)(float *dst, const void *src, size_t n, float slope, float inter);
+    bool moves;      /* elements stay as they are */
     atomic_bool nan; /* a NaN met an integer */
 } job;
 
@@ -145,6 +146,10 @@ static bool convert_chunk(const job *j, mtm_moments *p, char *dst, int64_t dst_s
     void *const to = scattered ? (void *)out : dst;
     bool good;
 
+    if (loose(src, src_stride, j->src_size, n) && j->moves && !scattered && !p) {
+        j->k->gather[mtm_convert_log2(j->c.src)](dst, src, (ptrdiff_t)src_stride, n);
+        return true;
+    }
     if (loose(src, src_stride, j->src_size, n)) {
         j->k->gather[mtm_convert_log2(j->c.src)](in, src, (ptrdiff_t)src_stride, n);
         src = (const char *)in;
@@ -222,7 +227,8 @@ static int64_t prefetch_bytes(const job *j)
 {
     const int32_t last = j->ndim - 1;
     const int64_t bytes = mtm_min_i64(j->step[last], j->shape[last]) * j->src_size;
-    const bool rows = j->across < 0 && j->src_stride[last] == j->src_size;
+    const bool rows =
+        j->across < 0 && (j->src_stride[last] == j->src_size || j->src_stride[last] == -j->src_size);
 
     return rows && bytes <= PREFETCH_MOST ? bytes : 0;
 }
@@ -290,8 +296,8 @@ static void work(void *arg, int64_t lo, int64_t hi)
     for (int i = 0; i < PREFETCH_ITEMS && prefetch; i++)
         place_next(j, &ahead);
     for (int64_t item = lo; item < hi; item++, place_next(j, &now)) {
-        for (int64_t b = 0; b < prefetch; b += 64)
-            __builtin_prefetch(ahead.src + b);
+        for (int64_t b = 0; b < prefetch; b += 64) /* a row that runs backwards ends where it begins */
+            __builtin_prefetch(ahead.src + (j->src_stride[last] < 0 ? -b : b));
         if (prefetch)
             place_next(j, &ahead);
         if (j->across < 0)
@@ -379,6 +385,7 @@ mtm_status mtm_array_convert_stats(mtm_array *dst, const mtm_array *src, double 
     job j = {.k = &k,
              .stats = &stats,
              .c = {src->dtype, dst->dtype, swap, slope, inter},
+             .moves = src->dtype == dst->dtype && slope == 1 && inter == 0 && !swap,
              .dst = dst->data,
              .src = src->data,
              .src_size = (int64_t)mtm_dtype_size(src->dtype),

@@ -4,6 +4,8 @@
  * equals running the operators one by one, up to the fusion of interpolations and float32 rounding; it does not depend on
  * whether the chain's deterministic prefix came from a cache.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "image/image.h"
 #include "image/index.h"
 #include "load/sample.h"
@@ -12,7 +14,11 @@
 #include "op/spatial/geometry.h"
 #include "op/stats.h"
 
-enum { PHANTOM = 1 << 30 };
+enum {
+    PHANTOM = 1 << 30,
+    PREFIX_STEPS =
+        16 /* that may stay pending behind the prefix: the others must find room whether or not they do */
+};
 
 typedef struct running {
     mtm_sample *s;
@@ -24,6 +30,8 @@ typedef struct running {
     mtm_array now; /* not in_file: what the map reads, [C, Z, Y, X] */
     mtm_geometry g;
     mtm_pointwise p;
+    int32_t fixed; /* so many of the pending steps are of the chain's deterministic prefix */
+    bool plain; /* what is pending of the geometry behind the prefix moves whole voxels inside the picture */
 } running;
 
 /* ---- what commutes ------------------------------------------------------------------------------------ */
@@ -97,7 +105,8 @@ static void replace_now(running *r, const mtm_array *a)
         mtm_array_drop(&r->now);
     r->now = *a;
     r->in_file = false;
-    r->p.n = 0;
+    r->p.n = r->fixed = 0;
+    r->plain = true;
     mtm_geometry_identity(&r->g, &r->spec);
 }
 
@@ -252,6 +261,7 @@ static mtm_status step_geometry(running *r, const mtm_drawn *d, const mtm_spec *
         MTM_TRY(flush(r, NULL, err));
         r->g = next;
     }
+    r->plain = r->plain && is_inside_view(&next);
     r->whole = false;
     r->spec = *after;
     return MTM_OK;
@@ -326,6 +336,66 @@ static mtm_status statistics(running *r, const mtm_stats_request *q, mtm_stats *
     return mtm_op_stats(r->x, &r->now, q, st, err);
 }
 
+/* ---- statistics of what linear steps will make of a picture, without making it -------------------------- */
+
+/* Whether it may be so is a matter of the steps behind the prefix alone, so that a cache changes nothing. */
+static bool sees_through(const running *r, const mtm_stats_request *q)
+{
+    const uint32_t flags = r->spec.channels == 1 ? q->flags & ~(uint32_t)MTM_STAT_CHANNELS : q->flags;
+
+    if (!flags || q->mask || flags & ~(uint32_t)(MTM_STAT_RANGE | MTM_STAT_MOMENTS) || !r->plain ||
+        r->p.n == r->fixed)
+        return false;
+    for (int32_t i = r->fixed; i < r->p.n; i++)
+        if (r->p.steps[i].kind != MTM_STEP_LINEAR || r->p.steps[i].channel >= 0)
+            return false;
+    return true;
+}
+
+/* The prefix and the geometry become real; the steps behind the prefix stay pending. */
+static mtm_status settle_prefix(running *r, mtm_error *err)
+{
+    const mtm_pointwise all = r->p;
+    const int32_t fixed = r->fixed;
+
+    r->p.n = fixed;
+    MTM_TRY(flush(r, NULL, err));
+    r->p.n = all.n - fixed;
+    memcpy(r->p.steps, all.steps + fixed, (size_t)r->p.n * sizeof *r->p.steps);
+    r->fixed = 0;
+    return MTM_OK;
+}
+
+/* As the kernel computes it, so that the ends of the range are those voxels' values to the bit. */
+static double linear_at(const mtm_step *s, double x)
+{
+    return ((float)x - s->c) * s->a + s->b;
+}
+
+static void stats_after(mtm_stats *st, const mtm_step *s)
+{
+    const double lo = linear_at(s, st->min), hi = linear_at(s, st->max);
+
+    st->min = lo < hi ? lo : hi, st->max = lo < hi ? hi : lo;
+    st->mean = (st->mean - (double)s->c) * (double)s->a + (double)s->b;
+    st->std *= s->a < 0 ? -(double)s->a : (double)s->a;
+}
+
+static mtm_status stats_through(running *r, const mtm_stats_request *q, mtm_stats *st, mtm_error *err)
+{
+    mtm_stats_request all = *q;
+
+    all.flags = (q->flags & ~(uint32_t)MTM_STAT_CHANNELS) | MTM_STAT_RANGE;
+    MTM_TRY(settle_prefix(r, err));
+    MTM_TRY(mtm_op_stats(r->x, &r->now, &all, st, err));
+    for (int32_t i = 0; st->count && i < r->p.n; i++)
+        stats_after(st, &r->p.steps[i]);
+    if (isfinite(st->min) && isfinite(st->max))
+        return MTM_OK;
+    MTM_TRY(flush(r, NULL, err)); /* too large for float32 */
+    return mtm_op_stats(r->x, &r->now, q, st, err);
+}
+
 static mtm_status step_pointwise(running *r, const mtm_drawn *d, const mtm_spec *after, mtm_error *err)
 {
     const bool rounds = r->g.kind != MTM_GEOMETRY_VIEW && !r->p.n && r->spec.dtype != MTM_F32;
@@ -333,18 +403,21 @@ static mtm_status step_pointwise(running *r, const mtm_drawn *d, const mtm_spec 
     MTM_AUTO_MEM mtm_stats *many = NULL;
     mtm_stats one = {0};
 
+    bool through;
+
     if (d->op->stats)
         d->op->stats(d->args, &q);
+    through = !rounds && sees_through(r, &q);
     if (q.flags & MTM_STAT_CHANNELS && r->spec.channels > 1) {
         many = mtm_alloc_zero((size_t)r->spec.channels, sizeof *many);
         if (!many)
             return MTM_NOMEM(err);
     }
     /* A picture that is not float32 is rounded by its interpolation before its values are changed. */
-    if (rounds || (q.flags && pending(r)) || r->p.n > MTM_MAX_STEPS / 2)
+    if (rounds || (q.flags && pending(r) && !through) || r->p.n - r->fixed > MTM_MAX_STEPS / 2)
         MTM_TRY(flush(r, NULL, err));
     if (q.flags)
-        MTM_TRY(statistics(r, &q, many ? many : &one, err));
+        MTM_TRY(through ? stats_through(r, &q, &one, err) : statistics(r, &q, many ? many : &one, err));
     MTM_TRY(d->op->steps(d->args, &r->spec, many ? many : &one, &r->p, err));
     r->whole = false;
     r->spec = *after;
@@ -369,14 +442,18 @@ static mtm_status step_filter(running *r, const mtm_drawn *d, const mtm_spec *af
 {
     const mtm_spec before = r->spec;
     mtm_array out = {0};
+    int64_t began;
     mtm_status st;
 
     MTM_TRY(flush(r, NULL, err));
-    if (dst)
-        return d->op->run(r->x, d->args, &before, &r->now, dst, err);
     r->spec = *after;
-    MTM_TRY(new_picture(r, &out, err));
-    st = d->op->run(r->x, d->args, &before, &r->now, &out, err);
+    if (!dst)
+        MTM_TRY(new_picture(r, &out, err));
+    began = mtm_now_ns();
+    st = d->op->run(r->x, d->args, &before, &r->now, dst ? dst : &out, err);
+    r->x->intensity_ns += mtm_now_ns() - began;
+    if (dst)
+        return st;
     if (st)
         mtm_array_drop(&out);
     else
@@ -412,7 +489,7 @@ static mtm_status channel_steps(running *r, const mtm_op *op, const void *args, 
     if (q.flags)
         MTM_TRY(mtm_op_stats(r->x, &part, &q, &st, err));
     MTM_TRY(op->steps(args, &one, &st, &p, err));
-    if (r->p.n + p.n > MTM_MAX_STEPS)
+    if (r->p.n - r->fixed + p.n > MTM_MAX_STEPS - PREFIX_STEPS)
         MTM_TRY(flush(r, NULL, err));
     for (int32_t i = 0; i < p.n; i++) {
         p.steps[i].channel = (int32_t)c;
@@ -426,7 +503,7 @@ static mtm_status pointwise_channels(running *r, const mtm_drawn *d, mtm_error *
 {
     const bool rounds = r->g.kind != MTM_GEOMETRY_VIEW && !r->p.n && r->spec.dtype != MTM_F32;
 
-    if (rounds || d->op->stats || r->p.n > MTM_MAX_STEPS / 2)
+    if (rounds || d->op->stats || r->p.n - r->fixed > MTM_MAX_STEPS / 2)
         MTM_TRY(flush(r, NULL, err));
     for (int64_t c = 0; c < r->spec.channels; c++)
         if (mtm_drawn_channel(d, c))
@@ -479,7 +556,16 @@ static mtm_status filter_channels(running *r, const mtm_drawn *d, mtm_array *dst
  * cache's) gives. Moving whole voxels of a resampled picture does; coordinates of a fused affine map round differently. */
 static mtm_status leave_prefix(running *r, mtm_error *err)
 {
-    return r->g.kind == MTM_GEOMETRY_AFFINE || r->f->warped ? flush(r, NULL, err) : MTM_OK;
+    bool real = r->g.kind == MTM_GEOMETRY_AFFINE || r->f->warped || r->p.n > PREFIX_STEPS;
+
+    for (int32_t i = 0; i < r->p.n;
+         i++) /* noise stays with its voxels: a move behind it would end the program */
+        real |= r->p.steps[i].kind == MTM_STEP_NOISE;
+    if (real)
+        MTM_TRY(flush(r, NULL, err));
+    r->fixed = r->p.n;
+    r->plain = true;
+    return MTM_OK;
 }
 
 /* The last step before `end` that changes the field; −1: none. */
@@ -554,6 +640,7 @@ mtm_status mtm_sample_run(mtm_sample *s, int32_t field, int32_t end, mtm_array *
                  .spec = f->source.spec,
                  .in_file = f->source.image != NULL,
                  .whole = true,
+                 .plain = true,
                  .now = f->source.array};
     mtm_status st;
 

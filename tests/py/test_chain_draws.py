@@ -380,3 +380,76 @@ def test_every_kind_of_operator_gives_the_same_bytes_by_every_way(rng, tmp_path)
         for k, i in enumerate(b.index):
             out = chain(items[int(i)], seed=9, index=int(i))
             assert same(out, {n: np.asarray(v)[k] for n, v in b.items()})
+
+
+MIXED = [
+    lambda: mt.Brightness(multiply=1.3, add=0.2),
+    lambda: mt.Normalize(),
+    lambda: mt.Normalize(channel_wise=True),
+    lambda: mt.GaussianNoise(sigma=0.2, seed=4),
+    lambda: mt.Pad(before=1, after=2, border="edge"),
+    lambda: mt.Pad(before=(0, 1, 0), after=1, border="reflect"),
+    lambda: mt.Flip(axis=2),
+    lambda: mt.Resize(size=(11, 12, 10)),
+    lambda: mt.Crop(start=(1, 0, 2), size=(7, 8, 6)),
+    lambda: mt.GaussianBlur(sigma=0.8),
+    lambda: mt.Gamma(gamma=1.5),
+    lambda: mt.Contrast(factor=1.4, keep_range=True),
+    lambda: mt.RandomBrightness(multiply=(0.5, 2), add=(-1, 1), p=0.8),
+    lambda: mt.RandomFlip(),
+    lambda: mt.RandomContrast(p=0.8, keep_range=True),
+    lambda: mt.RandomGamma(p=0.8),
+    lambda: mt.RandomShift(p=0.8, per_channel=True),
+    lambda: mt.RandomContrast(p=0.8, per_channel=True),
+    lambda: mt.RandomCrop(size=(6, 6, 5)),
+    lambda: mt.RandomRot90(p=0.5),
+    lambda: mt.RandomGaussianNoise(p=0.5),
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(range(len(MIXED))), min_size=1, max_size=7),
+    st.integers(0, 2**31),
+    st.sampled_from([np.float32, np.uint8, np.int16]),
+    st.integers(1, 3),
+)
+def test_a_cache_changes_no_byte(steps, seed, dtype, channels):
+    """What is left pending behind the deterministic prefix, or seen through by statistics, does not depend on the cache."""
+    values = np.random.default_rng(seed).uniform(0, 200, (channels, 10, 11, 12))
+    sample = {"image": values.astype(dtype)}
+    chain = mt.Chain([MIXED[i]() for i in steps])
+    try:
+        expected = [chain(sample, seed=seed, index=i)["image"].tobytes() for i in range(2)]
+    except mt.InvalidError as e:
+        assert "crop" in str(e)
+        return
+    loader = mt.Loader([sample] * 2, chain, seed=seed, threads=1, cache_bytes=1 << 24)
+    for _ in range(2):
+        loader.set_epoch(0)
+        assert [np.asarray(b["image"])[0].tobytes() for b in loader] == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("multiply", [1.7, -0.6, 0.0])
+def test_statistics_seen_through_linear_steps(dtype, multiply, rng):
+    """brightness → contrast in a chain looks at the picture once; the clamp's ends are those of the picture made."""
+    a = rng.uniform(0, 200, (14, 15, 16)).astype(dtype)
+    chain = mt.Chain(
+        [
+            mt.RandomBrightness(multiply=multiply, add=3, p=1),
+            mt.Flip(axis=1),
+            mt.Contrast(factor=1.5, keep_range=True),
+        ]
+    )
+    out = chain({"image": a})["image"][0]
+    bright = mt.ops.brightness(a, multiply=multiply, add=3)
+    expected = mt.ops.contrast(bright[:, ::-1], factor=1.5, keep_range=True)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-4)
+    assert out.min() >= bright.min() and out.max() <= bright.max()
+    if multiply:
+        assert out.min() == bright.min() and out.max() == bright.max()
+    huge = mt.Chain([mt.RandomBrightness(multiply=1e38, p=1), mt.RandomContrast(factor=1, p=1)])
+    np.testing.assert_array_equal(
+        np.isfinite(huge({"image": a})["image"][0]), np.abs(a.astype(float) * 1e38) < 3.4e38
+    )

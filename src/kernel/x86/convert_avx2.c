@@ -144,10 +144,51 @@ TRANSPOSE(16)
 TRANSPOSE(32)
 TRANSPOSE(64)
 
+/* ---- rows that run backwards: flipped pictures ------------------------------------------------------------ */
+
+/* 32 bytes in the other order, as elements of 1, 2, 4 or 8 bytes. */
+static inline __m256i reversed(__m256i v, size_t size)
+{
+    static const uint8_t order[4][16] = {{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0},
+                                         {14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1},
+                                         {12, 13, 14, 15, 8, 9, 10, 11, 4, 5, 6, 7, 0, 1, 2, 3},
+                                         {8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7}};
+    const __m128i o = _mm_loadu_si128((const __m128i *)(const void *)order[__builtin_ctzll(size)]);
+
+    return _mm256_permute4x64_epi64(_mm256_shuffle_epi8(v, _mm256_broadcastsi128_si256(o)), 0x4E);
+}
+
+static inline void gather(void *dst, const void *src, ptrdiff_t stride, size_t n, size_t size)
+{
+    char *d = dst;
+    const char *s = src;
+
+    if (stride == -(ptrdiff_t)size)
+        for (; n >= 32 / size; n -= 32 / size, d += 32, s -= 32) {
+            const __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(s + size - 32));
+
+            _mm256_storeu_si256((__m256i *)(void *)d, reversed(v, size));
+        }
+    for (; n; n--, d += size, s += stride)
+        memcpy(d, s, size);
+}
+
+#define GATHER(size)                                                                                         \
+    static void gather_##size(void *dst, const void *src, ptrdiff_t stride, size_t n)                        \
+    {                                                                                                        \
+        gather(dst, src, stride, n, size);                                                                   \
+    }
+GATHER(1)
+GATHER(2)
+GATHER(4)
+GATHER(8)
+#undef GATHER
+
 void mtm_convert_kernels_avx2(mtm_convert_kernels *k)
 {
     fill_rows(k);
     k->copy = copy;
+    k->gather[0] = gather_1, k->gather[1] = gather_2, k->gather[2] = gather_4, k->gather[3] = gather_8;
     k->transpose[0] = transpose_8, k->transpose[1] = transpose_16;
     k->transpose[2] = transpose_32, k->transpose[3] = transpose_64;
 }
