@@ -96,6 +96,15 @@ MTM_API mtm_status mtm_chain_invert(const mtm_chain *c, mtm_exec *x, const mtm_i
 
 typedef struct mtm_loader mtm_loader;
 
+/* Which items make up an epoch. An item that comes several times in one is a sample of its own each time, with draws of its own. */
+typedef enum mtm_sampling {
+    MTM_SAMPLE_ALL,     /* every item once */
+    MTM_SAMPLE_EQUAL,   /* as many places as items, as many of each class (up to one) */
+    MTM_SAMPLE_UNDER,   /* of each class as many as the smallest has, chosen anew in every epoch */
+    MTM_SAMPLE_OVER,    /* of each class as many as the largest has: every item, some again */
+    MTM_SAMPLE_WEIGHTED /* as many places as items, each drawn by weight, with replacement */
+} mtm_sampling;
+
 typedef struct mtm_loader_options {
     uint32_t struct_size;
     int32_t batch_size; /* default 1 */
@@ -111,6 +120,10 @@ typedef struct mtm_loader_options {
     uint64_t cache_bytes;     /* for decoded volumes or the chain's deterministic prefix; 0: no cache */
     const char *index_path;   /* sidecar index; NULL: none */
     const mtm_limits *limits;
+    int32_t sampling;       /* mtm_sampling */
+    const int64_t *classes; /* per item, from 0 without gaps: EQUAL, UNDER, OVER */
+    const double *weights;  /* per item, 0 or more: WEIGHTED */
+    int32_t part, parts;    /* of this shard's batches only number part, part + parts, …; default 0 of 1 */
 } mtm_loader_options;
 
 MTM_API mtm_loader_options mtm_loader_options_default(void);
@@ -139,7 +152,9 @@ typedef struct mtm_batch_field {
 typedef struct mtm_batch {
     int64_t epoch, number; /* number: which batch of the epoch */
     int32_t n;             /* samples */
-    const int64_t *index;  /* sample numbers: item · samples_per_item + crop */
+    /* Sample numbers: item · samples_per_item + crop, and n_items · samples_per_item more each time that sampling has the item
+     * come again in the epoch. */
+    const int64_t *index;
     int32_t n_fields;
     const mtm_batch_field *fields;
     const double *affines; /* [n, n_fields, 16] */

@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
+import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +32,48 @@ def _close_all():
         loader.close()
 
 
+def _sampling(items, balance, sampling, weights):
+    """The options for which items make up an epoch."""
+    ways = {"equal": 1, "under": 2, "over": 3}
+    if weights is not None:
+        if balance is not None or sampling is not None:
+            raise InvalidError("weights and balance are two ways to choose items; give one of them")
+        weights = [float(w) for w in weights]
+        if len(weights) != len(items):
+            raise InvalidError(f"{len(weights)} weights for {len(items)} items")
+        return {"sampling": 4, "classes": None, "weights": weights}
+    if balance is None:
+        if sampling is not None:
+            raise InvalidError(f"sampling={sampling!r} needs balance=, the field that tells the classes")
+        return {"sampling": 0, "classes": None, "weights": None}
+    if sampling is not None and sampling not in ways:
+        raise InvalidError(f"sampling must be one of {', '.join(map(repr, ways))}, not {sampling!r}")
+    values = [_class_of(item, i, balance) for i, item in enumerate(items)]
+    number = {v: k for k, v in enumerate(sorted(set(values), key=lambda v: (isinstance(v, str), v)))}
+    return {"sampling": ways[sampling or "equal"], "classes": [number[v] for v in values], "weights": None}
+
+
+def _class_of(item, i, field):
+    if field not in item:
+        raise InvalidError(f"balance: item {i} has no field {field!r}")
+    value = item[field]
+    if not isinstance(value, str):
+        try:
+            value = float(value)
+        except (TypeError, ValueError):
+            value = float("nan")
+        if value != value:
+            raise InvalidError(
+                f"balance: {field!r} of item {i} is neither a number nor text: {item[field]!r}"
+            )
+    return value
+
+
 class Batch(Mapping):
     """A batch: field → value. Images and label maps are mt.Array [B, C, Z, Y, X] (or lists of [C, Z, Y, X] where shapes differ),
     numbers NumPy arrays [B], everything else lists of the items' own values.
 
-    index: sample numbers (item · samples_per_item + crop), int64 [B]. epoch, number: which batch of which epoch. affines: field
+    index: sample numbers (item · samples_per_item + crop; see balance and weights of mt.Loader), int64 [B]. epoch, number: which batch of which epoch. affines: field
     → [B, 4, 4], voxel centre (x, y, z) → mm, of the grids as delivered. The memory is reused when the batch and all that was
     made from its arrays (NumPy arrays, tensors) are gone, never before.
     """
@@ -78,7 +116,12 @@ class Loader:
     every shard has the same length. cache_bytes: memory for decoded volumes, or for the result of the chain's deterministic
     prefix. on_error: "raise" ends the epoch with the bad item's name and reason, "skip" leaves it out and counts it (stats()).
     ragged: "list" or "pad": what becomes of samples whose shapes differ; padding is at the end, with pad_value.
-    samples_per_item: crops per loaded volume. index: path of a sidecar index, or an mt.Index's. texts: fields that are passed on
+    samples_per_item: crops per loaded volume. balance: name of a field (number or text) that tells the items' classes; sampling says
+    what an epoch is then: "equal" (as many places as items, the classes with as many each; the default), "under" (of each class as
+    many as the smallest has, chosen anew in every epoch), "over" (as many as the largest has: every item, some again). weights: one
+    number per item, 0 or more: as many places as items, each drawn by weight, with replacement. An item that comes again in an epoch
+    has draws of its own: its index is len(items) · samples_per_item higher each time. part: (number, count), only every count-th
+    batch of the shard, for worker processes. index: path of a sidecar index, or an mt.Index's. texts: fields that are passed on
     though they look like paths. max_bytes is that of mt.open. progress: shows a bar (tqdm).
 
     Each `for` is one epoch, the next one each time. Errors: ValueError and TypeError (options, items), those of reading while
@@ -105,6 +148,10 @@ class Loader:
         index: str | os.PathLike[str] | None = None,
         texts: str | Iterable[str] = (),
         progress: bool = False,
+        balance: str | None = None,
+        sampling: str | None = None,
+        weights: Iterable[float] | None = None,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         if device != "cpu":
             raise UnsupportedError(f"batches are made in the CPU's memory; device={device!r} is not")
@@ -116,7 +163,11 @@ class Loader:
         self.chain = chain if chain is None or isinstance(chain, Chain) else Chain(chain)
         self.texts, self.progress = (texts,) if isinstance(texts, str) else tuple(texts), progress
         rank, world = shard
+        per_item = _sampling(self.items, balance, sampling, weights)
         self._options = {
+            **per_item,
+            "part": part[0],
+            "parts": part[1],
             "batch_size": batch_size,
             "shuffle": shuffle,
             "seed": seed,
@@ -204,7 +255,8 @@ class Loader:
             for name, value in values.items():
                 if value is None:
                     each = self._options["samples_per_item"]
-                    values[name] = [self.items[int(i) // each][name] for i in index]
+                    n = len(self.items)
+                    values[name] = [self.items[int(i) // each % n][name] for i in index]
             yield Batch(epoch, number, index, values, affines)
             if run != self._run:
                 raise RuntimeError("another `for` over this loader has begun, or its place was set")
@@ -220,7 +272,9 @@ class Loader:
         loader with other items, seed, batch size, shuffling, shards or crops)."""
         if state.get("version") != 1:
             raise InvalidError(f"a loader's state of version {state.get('version')!r}; 1 is known")
-        for key, value in self._identity().items():
+        own = self._identity()
+        for key in (*own, *(k for k in state if k not in ("version", "epoch", "batch", *own))):
+            value = own.get(key)
             if state.get(key) != value:
                 raise InvalidError(
                     f"the state is of a loader with {key} {state.get(key)!r}, this one has {value!r}"
@@ -229,7 +283,13 @@ class Loader:
 
     def _identity(self):
         keys = ("seed", "batch_size", "shuffle", "drop_last", "rank", "world", "samples_per_item")
-        return {"items": len(self.items), **{k: self._options[k] for k in keys}}
+        out = {"items": len(self.items), **{k: self._options[k] for k in keys}}
+        if self._options["sampling"]:
+            numbers = repr((self._options["classes"], self._options["weights"])).encode()
+            out |= {"sampling": self._options["sampling"], "sampled_by": zlib.crc32(numbers)}
+        if self._options["parts"] > 1:
+            out |= {"part": self._options["part"], "parts": self._options["parts"]}
+        return out
 
     def _place(self, epoch, batch):
         epoch, batch = epoch.__index__(), batch.__index__()

@@ -63,7 +63,8 @@ class IterableDataset(_IterableDataset):
     """A loader for torch.utils.data.DataLoader(dataset, batch_size=None): batches as dicts of tensors, without a copy.
 
     Arguments as mt.Loader's. shard=None: that of shard() above when iterating begins. Threads do the work, so num_workers=0 is the
-    fast way; with worker processes, each takes its own part of the shard and a loader of its own. Each iteration is one epoch, the
+    fast way; with worker processes, each takes every num_workers-th batch of the shard by a loader of its own, so that DataLoader
+    gives the same batches in the same order as without, each once. Each iteration is one epoch, the
     next one each time; set_epoch(n) chooses. The loader itself is `.loader`.
     """
 
@@ -79,11 +80,10 @@ class IterableDataset(_IterableDataset):
         items, chain, given, options = self._arguments
         rank, world = given if given is not None else shard()
         worker = get_worker_info()
-        if worker is not None:
-            rank, world = rank * worker.num_workers + worker.id, world * worker.num_workers
-        if self._loader is None or self._loader_of != (os.getpid(), rank, world):
-            self._loader = Loader(items, chain, shard=(rank, world), **options)
-            self._loader_of = os.getpid(), rank, world
+        part = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        if self._loader is None or self._loader_of != (os.getpid(), rank, world, part):
+            self._loader = Loader(items, chain, shard=(rank, world), part=part, **options)
+            self._loader_of = os.getpid(), rank, world, part
         return self._loader
 
     def set_epoch(self, epoch):
@@ -109,7 +109,9 @@ class IterableDataset(_IterableDataset):
         if not self._state:
             loader.set_epoch(self._epoch)
         self._state = None
-        self._epoch += 1  # now: a consumer that counts (Lightning) never asks for the batch behind the last one
+        self._epoch += (
+            1  # now: a consumer that counts (Lightning) never asks for the batch behind the last one
+        )
         for batch in loader:
             yield tensors(batch)
 

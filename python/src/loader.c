@@ -65,13 +65,37 @@ static bool get_options(PyObject *d, mtm_loader_options *o, PyObject **path)
         !get_u64(d, "seed", &o->seed) || !get_int(d, "threads", &o->threads) ||
         !get_int(d, "prefetch", &o->prefetch) || !get_int(d, "rank", &o->rank) ||
         !get_int(d, "world", &o->world) || !get_int(d, "samples_per_item", &o->samples_per_item) ||
-        !get_u64(d, "cache_bytes", &o->cache_bytes))
+        !get_int(d, "part", &o->part) || !get_int(d, "parts", &o->parts) ||
+        !get_int(d, "sampling", &o->sampling) || !get_u64(d, "cache_bytes", &o->cache_bytes))
         return false;
     if (!index || index == Py_None)
         return true;
     *path = core_path(index);
     o->index_path = *path ? PyBytes_AsString(*path) : NULL;
     return *path;
+}
+
+/* Numbers per item, as the options want them: one of the two, or neither. The caller frees both. */
+static bool get_per_item(PyObject *d, Py_ssize_t n, int64_t **classes, double **weights)
+{
+    PyObject *const c = PyDict_GetItemString(d, "classes"), *const w = PyDict_GetItemString(d, "weights");
+
+    if (c && c != Py_None) {
+        *classes = PyMem_Calloc((size_t)n + 1, sizeof **classes);
+        if (!*classes)
+            return PyErr_NoMemory();
+        for (Py_ssize_t i = 0; i < n; i++)
+            (*classes)[i] = PyLong_AsLongLong(PyList_GetItem(c, i));
+        return !PyErr_Occurred();
+    }
+    if (!w || w == Py_None)
+        return true;
+    *weights = PyMem_Calloc((size_t)n + 1, sizeof **weights);
+    if (!*weights)
+        return PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < n; i++)
+        (*weights)[i] = PyFloat_AsDouble(PyList_GetItem(w, i));
+    return !PyErr_Occurred();
 }
 
 static LoaderObject *loader_make(PyTypeObject *type, PyObject *chain)
@@ -106,8 +130,20 @@ static PyObject *loader_new(PyTypeObject *type, PyObject *args, PyObject *kwargs
         return NULL;
     }
     const mtm_chain *const c = chain == Py_None ? NULL : ((ChainObject *)chain)->chain;
+    int64_t *classes = NULL;
+    double *weights = NULL;
+    if (!get_per_item(options, PyList_Size(items), &classes, &weights)) {
+        PyMem_Free(classes);
+        PyMem_Free(weights);
+        Py_XDECREF(path);
+        Py_DECREF((PyObject *)o);
+        return NULL;
+    }
+    opt.classes = classes, opt.weights = weights;
     Py_BEGIN_ALLOW_THREADS rc = mtm_loader_new(&o->loader, o->items.items, o->items.n, c, &opt, &err);
     Py_END_ALLOW_THREADS Py_XDECREF(path);
+    PyMem_Free(classes);
+    PyMem_Free(weights);
     if (!rc) {
         core_items_shrink(&o->items);
         return (PyObject *)o;

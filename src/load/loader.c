@@ -20,6 +20,7 @@ mtm_loader_options mtm_loader_options_default(void)
                                 .batch_size = 1,
                                 .prefetch = 2,
                                 .world = 1,
+                                .parts = 1,
                                 .samples_per_item = 1};
 }
 
@@ -37,6 +38,8 @@ static mtm_status check_options(const mtm_loader_options *o, mtm_error *err)
                         o->prefetch);
     if (o->world < 1 || o->rank < 0 || o->rank >= o->world)
         return mtm_fail(err, MTM_E_INVAL, -1, "shard %d of %d does not exist", o->rank, o->world);
+    if (o->parts < 1 || o->part < 0 || o->part >= o->parts)
+        return mtm_fail(err, MTM_E_INVAL, -1, "part %d of %d does not exist", o->part, o->parts);
     if (o->samples_per_item < 1)
         return mtm_fail(err, MTM_E_INVAL, -1, "samples_per_item must be at least 1, not %d",
                         o->samples_per_item);
@@ -104,6 +107,13 @@ static mtm_status fill_loader(mtm_loader *l, const mtm_item *items, int64_t n_it
         l->chain = l->own_chain;
     }
     MTM_TRY(mtm_items_copy(&l->items, items, n_items, err));
+    for (int64_t i = 0; i < n_items; i++) {
+        const mtm_status st = mtm_chain_check_item(l->chain, &l->items.at[i], err);
+
+        if (st && err)
+            mtm_items_blame(err, &l->items.at[i], i);
+        MTM_TRY(st);
+    }
     MTM_TRY(mtm_sampler_init(&l->sampler, n_items, &l->opt, err));
     MTM_TRY(
         mtm_recycler_new(&l->recycler, (size_t)16 << 20, err)); /* raised when the first batch is laid out */
@@ -135,7 +145,8 @@ mtm_status mtm_loader_new(mtm_loader **out, const mtm_item *items, int64_t n_ite
     l->chain = chain, l->opt = o;
     l->limits = o.limits ? *o.limits : mtm_limits_default();
     st = fill_loader(l, items, n_items, err);
-    l->opt.limits = NULL, l->opt.index_path = NULL; /* the caller's */
+    l->opt.limits = NULL, l->opt.index_path = NULL, l->opt.classes = NULL,
+    l->opt.weights = NULL; /* the caller's */
     if (st)
         mtm_loader_free(l);
     else

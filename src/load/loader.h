@@ -19,7 +19,7 @@
 typedef struct mtm_job { /* one sample of a batch in the making */
     mtm_sample *sample;
     mtm_cached *entry; /* held while the sample is; NULL: none */
-    int64_t number;    /* item · samples_per_item + crop */
+    int64_t number;    /* of the sample, as mtm_batch.index */
     int32_t slot;      /* in the batch; −1: left out */
     bool hit;          /* came from the cache */
     mtm_status st;

@@ -51,6 +51,22 @@ static bool has_picture(const mtm_chain *c, const mtm_item *item, const char *na
     return false;
 }
 
+/* Parameters that name the label map which a random operator looks at. */
+static mtm_status check_text_fields(const mtm_chain *c, const mtm_chain_step *step, const mtm_item *item,
+                                    mtm_error *err)
+{
+    for (int32_t i = 0; step->op && step->op->kind == MTM_OP_RANDOM && i < step->op->n_params; i++) {
+        const mtm_param *const p = &step->op->params[i];
+        const char *const name = (const char *)step->args + p->offset;
+
+        if (p->type == MTM_PARAM_TEXT && !strcmp(p->name, "label") && *name && !has_picture(c, item, name))
+            return mtm_fail(err, MTM_E_INVAL, -1,
+                            "%s: label is '%s', but the item has no label map of that name", step->op->name,
+                            name);
+    }
+    return MTM_OK;
+}
+
 mtm_status mtm_chain_check_item(const mtm_chain *c, const mtm_item *item, mtm_error *err)
 {
     for (int32_t i = 0; i < c->n; i++)
@@ -60,6 +76,8 @@ mtm_status mtm_chain_check_item(const mtm_chain *c, const mtm_item *item, mtm_er
                                 "operator %d of the chain%s%s works on '%s', but the item has no such image",
                                 (int)i, c->steps[i].op ? ", " : "",
                                 c->steps[i].op ? c->steps[i].op->name : "", c->steps[i].fields[k]);
+    for (int32_t i = 0; i < c->n; i++)
+        MTM_TRY(check_text_fields(c, &c->steps[i], item, err));
     for (int32_t f = 0; f < item->n_fields; f++)
         if (item->fields[f].kind == MTM_FIELD_ARRAY && mtm_chain_is_label(c, item->fields[f].name))
             MTM_TRY(mtm_label_dtype_check(item->fields[f].array.dtype, item->fields[f].name, err));

@@ -10,7 +10,7 @@ enum { KEPT_BESIDES = 4 << 20 }; /* bytes of small things that are recycled: com
 
 static const mtm_item *item_of(const mtm_loader *l, const mtm_job *j, int64_t *item)
 {
-    *item = j->number / l->opt.samples_per_item;
+    *item = j->number / l->opt.samples_per_item % l->items.n;
     return &l->items.at[*item];
 }
 

@@ -299,6 +299,98 @@ static void test_shards(void **state)
     free(d);
 }
 
+/* How often each item comes in an epoch of all shards and parts; every sample number once. */
+static int64_t count_items(const data_set *d, mtm_loader_options o, int64_t epoch, int count[N])
+{
+    int64_t total = 0, length = -1;
+
+    memset(count, 0, N * sizeof *count);
+    for (o.rank = 0; o.rank < o.world; o.rank++) {
+        int64_t samples = 0;
+
+        for (o.part = 0; o.part < o.parts; o.part++) {
+            mtm_error err = {0};
+            mtm_loader *const l = loader_new(d, NULL, &o);
+
+            assert_ok(mtm_loader_seek(l, epoch, 0, &err));
+            for (mtm_batch *b; (b = next(l)); mtm_batch_release(b))
+                for (int i = 0; i < b->n; i++, samples++) {
+                    assert_true(b->index[i] / N < o.world + 9);
+                    count[b->index[i] % N]++;
+                }
+            mtm_loader_free(l);
+        }
+        assert_true(length < 0 || samples == length);
+        length = samples;
+        total += samples;
+    }
+    return total;
+}
+
+static void test_sampling(void **state)
+{
+    static const int64_t classes[N] = {0, 1, 0, 0, 0, 2, 0, 1, 0, 0, 0}; /* 8, 2, 1 */
+    static const double weights[N] = {0, 1, 0, 3};
+    static const struct {
+        mtm_sampling sampling;
+        int total, least[3], most[3];
+    } cases[] = {{MTM_SAMPLE_ALL, 11, {8, 2, 1}, {8, 2, 1}},
+                 {MTM_SAMPLE_EQUAL, 11, {3, 3, 3}, {4, 4, 4}},
+                 {MTM_SAMPLE_UNDER, 3, {1, 1, 1}, {1, 1, 1}},
+                 {MTM_SAMPLE_OVER, 24, {8, 8, 8}, {8, 8, 8}}};
+    data_set *const d = data_new();
+    mtm_loader_options o = options();
+    int count[N];
+
+    o.classes = classes, o.weights = weights, o.parts = 2;
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        for (int64_t epoch = 0; epoch < 4; epoch++) {
+            int of[3] = {0};
+
+            o.sampling = cases[k].sampling;
+            assert_int_equal(count_items(d, o, epoch, count), cases[k].total);
+            for (int i = 0; i < N; i++)
+                of[classes[i]] += count[i];
+            for (int c = 0; c < 3; c++)
+                assert_in_range(of[c], cases[k].least[c], cases[k].most[c]);
+            for (int i = 0; i < N && cases[k].sampling == MTM_SAMPLE_OVER; i++)
+                assert_true(count[i] >= 1 && (classes[i] != 1 || count[i] == 4));
+        }
+    o.sampling = MTM_SAMPLE_WEIGHTED;
+    assert_int_equal(count_items(d, o, 1, count), N);
+    for (int i = 0; i < N; i++)
+        assert_true(weights[i] > 0 || count[i] == 0);
+    o.sampling = MTM_SAMPLE_OVER, o.world = 3,
+    o.batch_size = 2; /* shards are as long as each other, and make up the epoch */
+    assert_int_equal(count_items(d, o, 0, count), 24);
+    free(d);
+}
+
+static void test_bad_sampling(void **state)
+{
+    static const int64_t beyond[N] = {0, 1, N}, gap[N] = {0, 2};
+    static const double negative[N] = {1, -1}, none[N] = {0}, nan[N] = {NAN};
+    const struct {
+        int32_t sampling;
+        const int64_t *classes;
+        const double *weights;
+    } cases[] = {{MTM_SAMPLE_OVER, beyond, NULL},       {MTM_SAMPLE_OVER, gap, NULL},
+                 {MTM_SAMPLE_EQUAL, NULL, NULL},        {MTM_SAMPLE_WEIGHTED, NULL, NULL},
+                 {MTM_SAMPLE_WEIGHTED, NULL, negative}, {MTM_SAMPLE_WEIGHTED, NULL, none},
+                 {MTM_SAMPLE_WEIGHTED, NULL, nan},      {17, NULL, NULL}};
+    data_set *const d = data_new();
+
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        mtm_loader_options o = options();
+        mtm_error err = {0};
+        mtm_loader *l;
+
+        o.sampling = cases[k].sampling, o.classes = cases[k].classes, o.weights = cases[k].weights;
+        assert_status(MTM_E_INVAL, mtm_loader_new(&l, d->items, N, NULL, &o, &err));
+    }
+    free(d);
+}
+
 static void test_several_crops(void **state)
 {
     data_set *const d = data_new();
@@ -493,7 +585,6 @@ static void test_wrong_use(void **state)
     mtm_error err = {0};
     mtm_chain *c;
     mtm_loader *l;
-    mtm_batch *b;
 
     o.batch_size = 0;
     assert_status(MTM_E_INVAL, mtm_loader_new(&l, d->items, N, NULL, &o, &err));
@@ -505,10 +596,9 @@ static void test_wrong_use(void **state)
     assert_ok(mtm_chain_new(&c, &err));
     assert_status(MTM_E_NOTFOUND, mtm_chain_add(c, "sclae", NULL, 0, NULL, 0, &err));
     assert_ok(mtm_chain_add(c, "scale", names, 1, NULL, 0, &err));
-    l = loader_new(d, c, &o);
-    assert_status(MTM_E_INVAL, mtm_loader_next(l, -1, &b, NULL, &err));
+    assert_status(MTM_E_INVAL, mtm_loader_new(&l, d->items, N, c, &o, &err));
     assert_non_null(strstr(err.text, "imgae"));
-    mtm_loader_free(l);
+    assert_non_null(strstr(err.text, "scale"));
     mtm_chain_free(c);
     assert_ok(mtm_loader_new(&l, NULL, 0, NULL, &o, &err));
     assert_int_equal(mtm_loader_batches(l), 0);
@@ -709,6 +799,8 @@ int main(void)
         cmocka_unit_test(test_eager_equals_loader),
         cmocka_unit_test(test_seek),
         cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_sampling),
+        cmocka_unit_test(test_bad_sampling),
         cmocka_unit_test(test_several_crops),
         cmocka_unit_test(test_ragged),
         cmocka_unit_test(test_mixed_dtypes),
