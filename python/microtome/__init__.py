@@ -36,7 +36,7 @@ from .loader import Batch, Loader
 
 __version__ = _core.__version__
 
-_lazy = ("histogram", "infer", "items", "metrics", "report", "torch")
+_lazy = ("explain", "histogram", "infer", "items", "metrics", "report", "torch")
 _lazy_names = {"prepare": "cohort", "Prepared": "cohort"}  # name → the module that has it
 
 
@@ -76,6 +76,7 @@ __all__ = [
     "codec",
     "convert",
     "cpu_flags",
+    "explain",
     "get_threads",
     "histogram",
     "infer",

@@ -2,6 +2,7 @@
 
 from . import (
     codec as codec,
+    explain as explain,
     infer as infer,
     items as items,
     metrics as metrics,

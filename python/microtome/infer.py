@@ -257,9 +257,11 @@ def _open_image(image, dims, like):
 
 
 class _Network:
-    """Any callable as a function from a NumPy batch [B, C, …] to a NumPy batch [B, K, …]."""
+    """Any callable as a function from a NumPy batch [B, C, …] to a NumPy batch [B, K, …]. keywords go to each call; `then`, where
+    given, is applied to what came out."""
 
-    def __init__(self, network, device, as_torch):
+    def __init__(self, network, device, as_torch, keywords=None, then=None):
+        self.keywords, self.then = keywords or {}, then or (lambda out: out)
         torch = sys.modules.get("torch")  # who has a module or a tensor has imported it
         self.network, self.module = network, None
         if not callable(network):
@@ -288,11 +290,15 @@ class _Network:
         import numpy as np
 
         if self.torch is None:
-            out = self.network(batch)
+            out = self._first(self.network(batch, **self.keywords))
         else:
             with self.torch.inference_mode():
                 tensor = self.torch.from_numpy(np.ascontiguousarray(batch))
-                out = self.network(tensor if self.device is None else tensor.to(self.device))
+                tensor = tensor if self.device is None else tensor.to(self.device)
+                out = self._first(self.network(tensor, **self.keywords))
+        return _scores_array(out)
+
+    def _first(self, out):
         if isinstance(out, (list, tuple)):  # deep supervision: the finest comes first
             if not out:
                 raise InvalidError("the network gave an empty list")
@@ -301,7 +307,7 @@ class _Network:
             raise InvalidError(
                 f"the network gave a {type(out).__name__}; an array or tensor [B, K, …] is needed"
             )
-        return _scores_array(out)
+        return self.then(out)
 
 
 def _bar(progress, total):
