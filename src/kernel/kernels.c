@@ -13,6 +13,7 @@ void mtm_kernels_init(mtm_kernels *k, unsigned cpu)
     mtm_resample_kernels_init(&k->resample, cpu);
     mtm_convolve_kernels_init(&k->convolve, cpu);
     mtm_copy_kernels_init(&k->copy, cpu);
+    mtm_displace_kernels_init(&k->displace, cpu);
     mtm_ebcot_kernels_init(&k->ebcot, cpu);
     mtm_ht_kernels_init(&k->ht, cpu);
     mtm_wavelet_kernels_init(&k->wavelet, cpu);

@@ -8,6 +8,7 @@
 #include "kernel/convert.h"
 #include "kernel/convolve.h"
 #include "kernel/copy.h"
+#include "kernel/displace.h"
 #include "kernel/ebcot.h"
 #include "kernel/fft.h"
 #include "kernel/ht.h"
@@ -29,6 +30,7 @@ typedef struct mtm_kernels {
     mtm_resample_kernels resample;
     mtm_convolve_kernels convolve;
     mtm_copy_kernels copy;
+    mtm_displace_kernels displace;
     mtm_ebcot_kernels ebcot;
     mtm_ht_kernels ht;
     mtm_wavelet_kernels wavelet;

@@ -32,12 +32,18 @@ int64_t mtm_border_index(mtm_border border, int64_t i, int64_t n)
 
 /* Output x of the row along one axis, in numbers of voxels (tap 0 is its floor). A product and a sum, not an fma: every
  * variant must find the same taps. */
-static double coordinate(const mtm_warp_grid *g, const mtm_warp_row *row, int axis, int64_t x)
+static double bent_coordinate(const mtm_warp_grid *g, const mtm_warp_row *row, int axis, int64_t x,
+                              double bend)
 {
     const double c =
-        (row->at[axis] - (g->interp == MTM_NEAREST ? 0 : 0.5)) + ((double)x + 0.5) * row->step[axis];
+        (row->at[axis] - (g->interp == MTM_NEAREST ? 0 : 0.5)) + ((double)x + 0.5) * row->step[axis] + bend;
 
     return c > -MTM_WARP_FAR ? c < MTM_WARP_FAR ? c : MTM_WARP_FAR : -MTM_WARP_FAR;
+}
+
+static double coordinate(const mtm_warp_grid *g, const mtm_warp_row *row, int axis, int64_t x)
+{
+    return bent_coordinate(g, row, axis, x, 0);
 }
 
 void mtm_warp_grid_fold(mtm_warp_grid *g)
@@ -56,6 +62,10 @@ void mtm_warp_grid_fold(mtm_warp_grid *g)
             f.period = 2 * n - 2, f.mirrors = true;
         else if (g->border == MTM_WRAP && g->interp != MTM_LINEAR)
             f.period = n;
+        f.inside_lo = -INFINITY, f.inside_hi = INFINITY;
+        if (g->interp != MTM_CUBIC &&
+            (g->border == MTM_CONSTANT || (g->border == MTM_WRAP && g->interp == MTM_LINEAR)))
+            f.inside_lo = 0, f.inside_hi = g->interp == MTM_LINEAR ? n - 1 : f.last;
         g->fold[a] = f;
     }
 }
@@ -73,22 +83,44 @@ static double fold_coordinate(const mtm_warp_fold *f, double s)
     return s > f->lo ? s : f->lo;
 }
 
+/* An axis' part in tap i. */
+static void locate_one(const mtm_warp_grid *g, int axis, double c, int32_t i, mtm_warp_taps *t)
+{
+    const mtm_warp_fold *const f = &g->fold[axis];
+    const double s = fold_coordinate(f, g->interp == MTM_NEAREST ? floor(c) : c), whole = floor(s);
+    const double tap = whole < f->top ? whole : f->top;
+
+    t->f[axis][i] = (float)(s - tap);
+    t->offset[i] += (int64_t)tap * g->stride[axis];
+}
+
 void mtm_warp_locate_c(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
                        mtm_warp_taps *t)
 {
     for (int32_t i = 0; i < n; i++)
         t->offset[i] = g->first;
     for (int a = 0; a < 3; a++)
-        for (int32_t i = 0; i < n; i++) {
-            double s = coordinate(g, row, a, x0 + i), tap;
+        for (int32_t i = 0; i < n; i++)
+            locate_one(g, a, coordinate(g, row, a, x0 + i), i, t);
+    mtm_warp_taps_pad(t, n);
+}
 
-            s = fold_coordinate(&g->fold[a], g->interp == MTM_NEAREST ? floor(s) : s);
-            tap = floor(s);
-            tap = tap < g->fold[a].top ? tap : g->fold[a].top;
-            t->f[a][i] = (float)(s - tap);
-            t->offset[i] += (int64_t)tap * g->stride[a];
+bool mtm_warp_locate_bent_c(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                            const float *const bend[3], mtm_warp_taps *t)
+{
+    bool inside = true;
+
+    for (int32_t i = 0; i < n; i++)
+        t->offset[i] = g->first;
+    for (int a = 0; a < 3; a++)
+        for (int32_t i = 0; i < n; i++) {
+            const double c = bent_coordinate(g, row, a, x0 + i, (double)bend[a][i]);
+
+            inside = inside && c >= g->fold[a].inside_lo && c <= g->fold[a].inside_hi;
+            locate_one(g, a, c, i, t);
         }
     mtm_warp_taps_pad(t, n);
+    return inside;
 }
 
 /* ---- gathering ---------------------------------------------------------------------------------------- */
@@ -211,17 +243,16 @@ void mtm_warp_split(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0,
         inside[0] = inside[1] = touch[0];
 }
 
-float mtm_warp_linear_at(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float *data,
-                         float value)
+/* At c (x, y, z), in numbers of voxels. */
+static float linear_point(const mtm_warp_grid *g, const double c[3], const float *data, float value)
 {
     int64_t tap[3][2];
     float f[3], v[8];
 
     for (int a = 0; a < 3; a++) {
-        const double c = coordinate(g, row, a, x);
-        const int64_t whole = (int64_t)c, low = whole - ((double)whole > c); /* floor, without a call */
+        const int64_t whole = (int64_t)c[a], low = whole - ((double)whole > c[a]); /* floor, without a call */
 
-        f[a] = (float)(c - (double)low);
+        f[a] = (float)(c[a] - (double)low);
         for (int k = 0; k < 2; k++) {
             const int64_t i = low + k;
 
@@ -237,6 +268,41 @@ float mtm_warp_linear_at(const mtm_warp_grid *g, const mtm_warp_row *row, int64_
     }
     return mix(mix(mix(v[0], v[2], f[1]), mix(v[4], v[6], f[1]), f[2]),
                mix(mix(v[1], v[3], f[1]), mix(v[5], v[7], f[1]), f[2]), f[0]);
+}
+
+float mtm_warp_linear_at(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float *data,
+                         float value)
+{
+    const double c[3] = {coordinate(g, row, 0, x), coordinate(g, row, 1, x), coordinate(g, row, 2, x)};
+
+    return linear_point(g, c, data, value);
+}
+
+static void bent_point(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float bend[3],
+                       double c[3])
+{
+    for (int a = 0; a < 3; a++)
+        c[a] = bent_coordinate(g, row, a, x, (double)bend[a]);
+}
+
+bool mtm_warp_bent_inside(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float bend[3])
+{
+    double c[3];
+
+    bent_point(g, row, x, bend, c);
+    for (int a = 0; a < 3; a++)
+        if (!(c[a] >= g->fold[a].inside_lo && c[a] <= g->fold[a].inside_hi))
+            return false;
+    return true;
+}
+
+float mtm_warp_bent_linear(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float bend[3],
+                           const float *data, float value)
+{
+    double c[3];
+
+    bent_point(g, row, x, bend, c);
+    return linear_point(g, c, data, value);
 }
 
 /* ---- B-spline prefilter ------------------------------------------------------------------------------- */
@@ -283,6 +349,7 @@ static void spline_store_c(const float *in, int64_t n, float *const rows[MTM_SPL
 void mtm_warp_kernels_init(mtm_warp_kernels *k, unsigned cpu)
 {
     *k = (mtm_warp_kernels){.locate = mtm_warp_locate_c,
+                            .locate_bent = mtm_warp_locate_bent_c,
                             .linear = mtm_warp_linear_c,
                             .cubic = cubic_c,
                             .spline = spline_c,
@@ -292,6 +359,7 @@ void mtm_warp_kernels_init(mtm_warp_kernels *k, unsigned cpu)
     if (!(cpu & MTM_CPU_AVX2))
         return;
     k->locate = mtm_warp_locate_avx2;
+    k->locate_bent = mtm_warp_locate_bent_avx2;
     k->linear = mtm_warp_linear_avx2;
     k->cubic = mtm_warp_cubic_avx2;
     k->spline = mtm_spline_avx2;
@@ -300,6 +368,7 @@ void mtm_warp_kernels_init(mtm_warp_kernels *k, unsigned cpu)
     if (!(cpu & MTM_CPU_AVX512))
         return;
     k->locate = mtm_warp_locate_avx512;
+    k->locate_bent = mtm_warp_locate_bent_avx512;
     k->spline = mtm_spline_avx512;
 #endif
 }

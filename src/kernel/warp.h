@@ -20,6 +20,7 @@ int64_t mtm_border_index(mtm_border border, int64_t i, int64_t n);
  * clamped to [lo, hi]; the first tap is at most `top`. `last`: the greatest double below the size. */
 typedef struct mtm_warp_fold {
     double shift, period, lo, hi, top, last;
+    double inside_lo, inside_hi; /* coordinates that bent rows need not look up in the border; ±∞: all */
     bool mirrors;
 } mtm_warp_fold;
 
@@ -54,6 +55,10 @@ typedef struct mtm_warp_kernels {
     /* Taps of outputs x0 … x0 + n − 1, n ≤ MTM_WARP_CHUNK; coordinates are folded into the grid by its border (CONSTANT, and
      * WRAP when LINEAR: only for outputs that mtm_warp_split calls inside). offset is padded to a multiple of 8. */
     void (*locate)(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n, mtm_warp_taps *t);
+    /* The same for coordinates bend[axis][i] away from the row's; the bends have room up to a multiple of 8. Coordinates
+     * outside are clamped, and the answer says whether there are none: mtm_warp_bent_inside tells which. */
+    bool (*locate_bent)(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                        const float *const bend[3], mtm_warp_taps *t);
     /* pair: floats from a tap to the next along x, y, z; 0 where the grid is one voxel thick. */
     void (*linear)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3], float *out);
     void (*cubic)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t stride[3], float *out);
@@ -76,5 +81,12 @@ void mtm_warp_split(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0,
 /* One LINEAR output at any place, tap by tap: what borders need. */
 float mtm_warp_linear_at(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float *data,
                          float value);
+
+/* Whether every tap of output x, `bend` voxels (x, y, z) away from its row, exists or is brought back by folding. */
+bool mtm_warp_bent_inside(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float bend[3]);
+
+/* mtm_warp_linear_at for such an output. */
+float mtm_warp_bent_linear(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x, const float bend[3],
+                           const float *data, float value);
 
 #endif

@@ -15,6 +15,8 @@
  * long. */
 void mtm_warp_locate_c(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
                        mtm_warp_taps *t);
+bool mtm_warp_locate_bent_c(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                            const float *const bend[3], mtm_warp_taps *t);
 void mtm_warp_linear_c(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3],
                        float *out);
 
@@ -38,6 +40,8 @@ static inline bool mtm_warp_row_is_near(const mtm_warp_row *row, int64_t x0, int
     return true;
 }
 
+bool mtm_warp_locate_bent_avx2(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                               const float *const bend[3], mtm_warp_taps *t);
 void mtm_warp_locate_avx2(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
                           mtm_warp_taps *t);
 void mtm_warp_linear_avx2(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3],
@@ -48,6 +52,8 @@ void mtm_spline_avx2(float *samples, int64_t n);
 void mtm_spline_load_avx2(const float *const rows[MTM_SPLINE_LANES], int32_t lanes, const int32_t *map,
                           int64_t n, float value, float *out);
 void mtm_spline_store_avx2(const float *in, int64_t n, float *const rows[MTM_SPLINE_LANES], int32_t lanes);
+bool mtm_warp_locate_bent_avx512(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                                 const float *const bend[3], mtm_warp_taps *t);
 void mtm_warp_locate_avx512(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
                             mtm_warp_taps *t);
 void mtm_spline_avx512(float *samples, int64_t n);

@@ -56,7 +56,7 @@ static bool is_inside_view(const mtm_geometry *g)
 
 static bool gathers_nearest(const mtm_geometry *g)
 {
-    if (g->kind == MTM_GEOMETRY_AFFINE)
+    if (g->kind == MTM_GEOMETRY_AFFINE || g->kind == MTM_GEOMETRY_WARP)
         return g->interp == MTM_NEAREST;
     for (int i = 0; g->kind == MTM_GEOMETRY_RESAMPLE && i < 3; i++)
         if (g->axis[i].filter != MTM_FILTER_NEAREST)
@@ -556,7 +556,8 @@ static mtm_status filter_channels(running *r, const mtm_drawn *d, mtm_array *dst
  * cache's) gives. Moving whole voxels of a resampled picture does; coordinates of a fused affine map round differently. */
 static mtm_status leave_prefix(running *r, mtm_error *err)
 {
-    bool real = r->g.kind == MTM_GEOMETRY_AFFINE || r->f->warped || r->p.n > PREFIX_STEPS;
+    bool real = r->g.kind == MTM_GEOMETRY_AFFINE || r->g.kind == MTM_GEOMETRY_WARP || r->f->warped ||
+                r->p.n > PREFIX_STEPS;
 
     for (int32_t i = 0; i < r->p.n;
          i++) /* noise stays with its voxels: a move behind it would end the program */

@@ -9,7 +9,7 @@ mtm_status mtm_exec_new(mtm_exec **out, mtm_pool *pool, mtm_recycler *recycler, 
     if (!x)
         return MTM_NOMEM(err);
     mtm_kernels_init(&x->kernels, mtm_cpu_flags());
-    x->pool = pool, x->recycler = recycler;
+    x->pool = pool, x->recycler = recycler, x->kept = -1;
     *out = x;
     return MTM_OK;
 }
@@ -29,7 +29,7 @@ void mtm_exec_set_cpu(mtm_exec *x, unsigned cpu_flags)
 }
 
 /* The free slot with the least room that is enough; else the free slot with the most room, to be grown; −1: all are in
- * use. */
+ * use. What is kept goes last. */
 static int find_slot(const mtm_exec *x, size_t size_bytes)
 {
     int fits = -1, largest = -1;
@@ -37,13 +37,15 @@ static int find_slot(const mtm_exec *x, size_t size_bytes)
     for (int i = 0; i < MTM_SCRATCH_SLOTS; i++) {
         const size_t room = x->slots[i].room_bytes;
 
-        if (x->in_use & 1u << i)
+        if (x->in_use & 1u << i || i == x->kept)
             continue;
         if (room >= size_bytes && (fits < 0 || room < x->slots[fits].room_bytes))
             fits = i;
         if (largest < 0 || room > x->slots[largest].room_bytes)
             largest = i;
     }
+    if (largest < 0 && x->kept >= 0 && !(x->in_use & 1u << x->kept))
+        return x->kept;
     return fits >= 0 ? fits : largest;
 }
 
@@ -54,6 +56,8 @@ mtm_status mtm_scratch_borrow(mtm_exec *x, size_t size_bytes, void **out, mtm_er
 
     if (i < 0)
         return mtm_fail(err, MTM_E_NOMEM, -1, "all %d scratch slots are in use", MTM_SCRATCH_SLOTS);
+    if (i == x->kept)
+        x->kept = -1;
     s = &x->slots[i];
     if (s->room_bytes < size_bytes || !s->data) {
         mtm_free(s->data);
@@ -73,4 +77,27 @@ void mtm_scratch_return(mtm_exec *x, void *p)
     for (int i = 0; p && i < MTM_SCRATCH_SLOTS; i++)
         if (x->slots[i].data == p)
             x->in_use &= ~(1u << i);
+}
+
+void mtm_scratch_keep(mtm_exec *x, void *p, const void *key, size_t key_bytes)
+{
+    x->kept = -1;
+    for (int i = 0; key_bytes <= MTM_SCRATCH_KEY && i < MTM_SCRATCH_SLOTS; i++)
+        if (x->slots[i].data == p)
+            x->kept = i;
+    x->kept_bytes = key_bytes;
+    if (x->kept >= 0)
+        memcpy(x->kept_key, key, key_bytes);
+}
+
+void *mtm_scratch_find(mtm_exec *x, const void *key, size_t key_bytes)
+{
+    if (x->kept < 0 || x->in_use & 1u << x->kept)
+        return NULL;
+    if (x->kept_bytes != key_bytes || memcmp(x->kept_key, key, key_bytes) != 0) {
+        x->kept = -1; /* something else takes its place */
+        return NULL;
+    }
+    x->in_use |= 1u << x->kept;
+    return x->slots[x->kept].data;
 }

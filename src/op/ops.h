@@ -18,6 +18,8 @@
     X(crop_or_pad)                                                                                           \
     X(spacing)                                                                                               \
     X(orient)                                                                                                \
+    X(elastic)                                                                                               \
+    X(grid_distortion)                                                                                       \
     X(gaussian_blur)                                                                                         \
     X(sharpen)                                                                                               \
     X(low_resolution)                                                                                        \
@@ -46,6 +48,8 @@
     X(random_rot90)                                                                                          \
     X(random_affine)                                                                                         \
     X(random_zoom)                                                                                           \
+    X(random_elastic)                                                                                        \
+    X(random_grid_distortion)                                                                                \
     X(random_crop)                                                                                           \
     X(random_balanced_crop)                                                                                  \
     X(random_gaussian_noise)                                                                                 \

@@ -23,18 +23,20 @@ static inline __m256d fold4(__m256d s, const mtm_warp_fold *f)
 
 /* An axis' numbers in every lane. */
 typedef struct axis4 {
-    __m256d at, step, stride, top;
+    __m256d at, step, stride, top, inside_lo, inside_hi;
 } axis4;
 
-/* The loop for constant `nearest` and `folds`, so that what is not wanted costs nothing. */
-static inline void locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
-                          mtm_warp_taps *t, bool nearest, bool folds)
+/* The loop for constant `bend` (NULL or not), `nearest` and `folds`, so that what is not wanted costs nothing. Bent: whether
+ * all are inside. */
+static inline bool locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                          const float *const *bend, mtm_warp_taps *t, bool nearest, bool folds)
 {
     const __m256d magic = _mm256_set1_pd(0x1.8p52); /* its low bits then hold a whole number */
     const __m256d first = _mm256_set1_pd((double)g->first);
     __m256d x = _mm256_add_pd(_mm256_set1_pd((double)x0 + 0.5), _mm256_set_pd(3, 2, 1, 0));
     mtm_warp_fold fold[3];
     axis4 axis[3];
+    unsigned out = 0;
 
     for (int a = 0; a < 3; a++) {
         fold[a] = g->fold[a];
@@ -42,15 +44,25 @@ static inline void locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64
         axis[a].step = _mm256_set1_pd(row->step[a]);
         axis[a].stride = _mm256_set1_pd((double)g->stride[a]);
         axis[a].top = _mm256_set1_pd(g->fold[a].top);
+        axis[a].inside_lo = _mm256_set1_pd(g->fold[a].inside_lo);
+        axis[a].inside_hi = _mm256_set1_pd(g->fold[a].inside_hi);
         if (!folds)
             fold[a].period = 0;
     }
     for (int32_t i = 0; i < n; i += 4, x = _mm256_add_pd(x, _mm256_set1_pd(4))) {
+        const unsigned wanted = n - i < 4 ? (1u << (n - i)) - 1 : 15;
         __m256d offset = first;
 
         for (int a = 0; a < 3; a++) {
             __m256d s = _mm256_add_pd(axis[a].at, _mm256_mul_pd(x, axis[a].step)), tap;
 
+            if (bend) {
+                const __m256d low = axis[a].inside_lo, high = axis[a].inside_hi;
+
+                s = _mm256_add_pd(s, _mm256_cvtps_pd(_mm_loadu_ps(bend[a] + i)));
+                out |= wanted & (unsigned)_mm256_movemask_pd(_mm256_or_pd(
+                                    _mm256_cmp_pd(s, low, _CMP_NGE_UQ), _mm256_cmp_pd(s, high, _CMP_NLE_UQ)));
+            }
             if (nearest) {
                 tap = fold4(_mm256_floor_pd(s), &fold[a]);
             } else {
@@ -65,20 +77,39 @@ static inline void locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64
         _mm256_store_si256((__m256i *)(t->offset + i), whole);
     }
     mtm_warp_taps_pad(t, n);
+    return !out;
+}
+
+static inline bool has_folds(const mtm_warp_grid *g)
+{
+    return g->fold[0].period > 0 || g->fold[1].period > 0 || g->fold[2].period > 0;
 }
 
 void mtm_warp_locate_avx2(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
                           mtm_warp_taps *t)
 {
     const bool nearest = g->interp == MTM_NEAREST;
-    const bool folds = g->fold[0].period > 0 || g->fold[1].period > 0 || g->fold[2].period > 0;
 
     if (!mtm_warp_row_is_near(row, x0, n))
         mtm_warp_locate_c(g, row, x0, n, t);
-    else if (folds)
-        nearest ? locate(g, row, x0, n, t, true, true) : locate(g, row, x0, n, t, false, true);
+    else if (has_folds(g))
+        nearest ? locate(g, row, x0, n, NULL, t, true, true) : locate(g, row, x0, n, NULL, t, false, true);
     else
-        nearest ? locate(g, row, x0, n, t, true, false) : locate(g, row, x0, n, t, false, false);
+        nearest ? locate(g, row, x0, n, NULL, t, true, false) : locate(g, row, x0, n, NULL, t, false, false);
+}
+
+bool mtm_warp_locate_bent_avx2(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                               const float *const bend[3], mtm_warp_taps *t)
+{
+    const bool nearest = g->interp == MTM_NEAREST;
+
+    if (!mtm_warp_row_is_near(row, x0, n))
+        return mtm_warp_locate_bent_c(g, row, x0, n, bend, t);
+    if (has_folds(g))
+        return nearest ? locate(g, row, x0, n, bend, t, true, true)
+                       : locate(g, row, x0, n, bend, t, false, true);
+    return nearest ? locate(g, row, x0, n, bend, t, true, false)
+                   : locate(g, row, x0, n, bend, t, false, false);
 }
 
 /* ---- linear -------------------------------------------------------------------------------------------- */

@@ -26,17 +26,19 @@ static inline __m512d fold8(__m512d s, const mtm_warp_fold *f)
 
 /* An axis' numbers in every lane. */
 typedef struct axis8 {
-    __m512d at, step, stride, top;
+    __m512d at, step, stride, top, inside_lo, inside_hi;
 } axis8;
 
-/* The loop for constant `nearest` and `folds`, so that what is not wanted costs nothing. */
-static inline void locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
-                          mtm_warp_taps *t, bool nearest, bool folds)
+/* The loop for constant `bend` (NULL or not), `nearest` and `folds`, so that what is not wanted costs nothing. Bent: whether
+ * all are inside. */
+static inline bool locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                          const float *const *bend, mtm_warp_taps *t, bool nearest, bool folds)
 {
     const __m512d first = _mm512_set1_pd((double)g->first);
     __m512d x = _mm512_add_pd(_mm512_set1_pd((double)x0 + 0.5), _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0));
     mtm_warp_fold fold[3];
     axis8 axis[3];
+    unsigned out = 0;
 
     for (int a = 0; a < 3; a++) {
         fold[a] = g->fold[a];
@@ -44,15 +46,23 @@ static inline void locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64
         axis[a].step = _mm512_set1_pd(row->step[a]);
         axis[a].stride = _mm512_set1_pd((double)g->stride[a]);
         axis[a].top = _mm512_set1_pd(g->fold[a].top);
+        axis[a].inside_lo = _mm512_set1_pd(g->fold[a].inside_lo);
+        axis[a].inside_hi = _mm512_set1_pd(g->fold[a].inside_hi);
         if (!folds)
             fold[a].period = 0;
     }
     for (int32_t i = 0; i < n; i += 8, x = _mm512_add_pd(x, _mm512_set1_pd(8))) {
+        const unsigned wanted = n - i < 8 ? (1u << (n - i)) - 1 : 255;
         __m512d offset = first;
 
         for (int a = 0; a < 3; a++) {
             __m512d s = _mm512_add_pd(axis[a].at, _mm512_mul_pd(x, axis[a].step)), tap;
 
+            if (bend) {
+                s = _mm512_add_pd(s, _mm512_cvtps_pd(_mm256_loadu_ps(bend[a] + i)));
+                out |= wanted & (_mm512_cmp_pd_mask(s, axis[a].inside_lo, _CMP_NGE_UQ) |
+                                 _mm512_cmp_pd_mask(s, axis[a].inside_hi, _CMP_NLE_UQ));
+            }
             if (nearest) {
                 tap = fold8(floor8(s), &fold[a]);
             } else {
@@ -65,20 +75,39 @@ static inline void locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64
         _mm512_store_si512(t->offset + i, _mm512_cvttpd_epi64(offset));
     }
     mtm_warp_taps_pad(t, n);
+    return !out;
+}
+
+static inline bool has_folds(const mtm_warp_grid *g)
+{
+    return g->fold[0].period > 0 || g->fold[1].period > 0 || g->fold[2].period > 0;
 }
 
 void mtm_warp_locate_avx512(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
                             mtm_warp_taps *t)
 {
     const bool nearest = g->interp == MTM_NEAREST;
-    const bool folds = g->fold[0].period > 0 || g->fold[1].period > 0 || g->fold[2].period > 0;
 
     if (!mtm_warp_row_is_near(row, x0, n))
         mtm_warp_locate_c(g, row, x0, n, t);
-    else if (folds)
-        nearest ? locate(g, row, x0, n, t, true, true) : locate(g, row, x0, n, t, false, true);
+    else if (has_folds(g))
+        nearest ? locate(g, row, x0, n, NULL, t, true, true) : locate(g, row, x0, n, NULL, t, false, true);
     else
-        nearest ? locate(g, row, x0, n, t, true, false) : locate(g, row, x0, n, t, false, false);
+        nearest ? locate(g, row, x0, n, NULL, t, true, false) : locate(g, row, x0, n, NULL, t, false, false);
+}
+
+bool mtm_warp_locate_bent_avx512(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
+                                 const float *const bend[3], mtm_warp_taps *t)
+{
+    const bool nearest = g->interp == MTM_NEAREST;
+
+    if (!mtm_warp_row_is_near(row, x0, n))
+        return mtm_warp_locate_bent_c(g, row, x0, n, bend, t);
+    if (has_folds(g))
+        return nearest ? locate(g, row, x0, n, bend, t, true, true)
+                       : locate(g, row, x0, n, bend, t, false, true);
+    return nearest ? locate(g, row, x0, n, bend, t, true, false)
+                   : locate(g, row, x0, n, bend, t, false, false);
 }
 
 void mtm_spline_avx512(float *samples, int64_t n)

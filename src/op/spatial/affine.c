@@ -89,30 +89,14 @@ static mtm_status affine_geometry(const void *args, const mtm_spec *in, mtm_geom
     return MTM_OK;
 }
 
-#define INTERP_PARAM(args)                                                                                   \
-    {"interp",                                                                                               \
-     MTM_PARAM_CHOICE,                                                                                       \
-     offsetof(args, interp),                                                                                 \
-     "linear",                                                                                               \
-     0,                                                                                                      \
-     0,                                                                                                      \
-     MTM_INTERP_CHOICES,                                                                                     \
-     "",                                                                                                     \
-     "cubic: B-spline of order 3 with prefilter; label maps are always nearest."}
-#define BORDER_PARAM(args)                                                                                   \
-    {"border", MTM_PARAM_CHOICE, offsetof(args, border), "edge", 0, 0, MTM_BORDER_CHOICES,                   \
-     "",       MTM_BORDER_HELP}
-#define VALUE_PARAM(args)                                                                                    \
-    {"value", MTM_PARAM_FLOAT, offsetof(args, value), "0", 0, 0, NULL, "", "Value of a constant border."}
-
 static const mtm_param affine_params[] = {
     {"matrix", MTM_PARAM_FLOATS, offsetof(affine_args, matrix), NULL, 0, 0, NULL, "",
      "3x4 or 4x4 in (x, y, z); 2-D: 2x3 or 3x3 in (x, y)."},
     {"size", MTM_PARAM_INTS, offsetof(affine_args, size), "None", 1, MTM_MAX_EXTENT, NULL, "voxels",
      "Size of the result in array order; None: the input's."},
-    INTERP_PARAM(affine_args),
-    BORDER_PARAM(affine_args),
-    VALUE_PARAM(affine_args),
+    MTM_INTERP_PARAM(affine_args),
+    MTM_BORDER_PARAM(affine_args),
+    MTM_VALUE_PARAM(affine_args),
     {"inverse", MTM_PARAM_BOOL, offsetof(affine_args, inverse), "False", 0, 0, NULL, "",
      "The matrix maps input to output; else output to input."},
 };
@@ -196,9 +180,9 @@ static const mtm_param rotate_params[] = {
      "Angle, right-handed from source to result; 2-D: counter-clockwise on the screen."},
     {"keep_size", MTM_PARAM_BOOL, offsetof(rotate_args, keep_size), "False", 0, 0, NULL, "",
      "Keep the input's size instead of growing the canvas."},
-    INTERP_PARAM(rotate_args),
-    BORDER_PARAM(rotate_args),
-    VALUE_PARAM(rotate_args),
+    MTM_INTERP_PARAM(rotate_args),
+    MTM_BORDER_PARAM(rotate_args),
+    MTM_VALUE_PARAM(rotate_args),
 };
 
 const mtm_op mtm_op_rotate = {
@@ -250,9 +234,9 @@ static mtm_status zoom_geometry(const void *args, const mtm_spec *in, mtm_geomet
 static const mtm_param zoom_params[] = {
     {"factor", MTM_PARAM_FLOATS, offsetof(zoom_args, factor), NULL, 0, 1e6, NULL, "",
      "Above 1 enlarges, below 1 shrinks; one for all spatial axes or one each."},
-    INTERP_PARAM(zoom_args),
-    BORDER_PARAM(zoom_args),
-    VALUE_PARAM(zoom_args),
+    MTM_INTERP_PARAM(zoom_args),
+    MTM_BORDER_PARAM(zoom_args),
+    MTM_VALUE_PARAM(zoom_args),
 };
 
 const mtm_op mtm_op_zoom = {
@@ -410,9 +394,9 @@ static const mtm_param random_affine_params[] = {
      "Probability that anything happens."},
     {"isotropic", MTM_PARAM_BOOL, offsetof(random_affine_args, isotropic), "False", 0, 0, NULL, "",
      "One factor for all axes, from the first range."},
-    INTERP_PARAM(random_affine_args),
-    BORDER_PARAM(random_affine_args),
-    VALUE_PARAM(random_affine_args),
+    MTM_INTERP_PARAM(random_affine_args),
+    MTM_BORDER_PARAM(random_affine_args),
+    MTM_VALUE_PARAM(random_affine_args),
 };
 
 const mtm_op mtm_op_random_affine = {
@@ -440,9 +424,9 @@ static const mtm_param random_zoom_params[] = {
      "Probability that anything happens."},
     {"isotropic", MTM_PARAM_BOOL, offsetof(random_affine_args, isotropic), "True", 0, 0, NULL, "",
      "One factor for all axes, from the first range."},
-    INTERP_PARAM(random_affine_args),
-    BORDER_PARAM(random_affine_args),
-    VALUE_PARAM(random_affine_args),
+    MTM_INTERP_PARAM(random_affine_args),
+    MTM_BORDER_PARAM(random_affine_args),
+    MTM_VALUE_PARAM(random_affine_args),
 };
 
 const mtm_op mtm_op_random_zoom = {

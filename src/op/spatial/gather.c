@@ -1,4 +1,4 @@
-/* op/spatial/gather.c: runs a geometry, and what its three ways of gathering share.
+/* op/spatial/gather.c: runs a geometry, and what its four ways of gathering share.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "op/spatial/gather.h"
 
@@ -114,7 +114,7 @@ mtm_status mtm_geometry_run(mtm_exec *x, const mtm_geometry *g, const mtm_array 
     case MTM_GEOMETRY_VIEW: return mtm_gather_view(&j, err);
     case MTM_GEOMETRY_AFFINE: return mtm_gather_affine(&j, err);
     case MTM_GEOMETRY_RESAMPLE: return mtm_gather_resample(&j, err);
-    case MTM_GEOMETRY_WARP: break;
+    case MTM_GEOMETRY_WARP: return mtm_gather_warp(&j, err);
     }
     return mtm_fail(err, MTM_E_INVAL, -1, "geometry kind %d is unknown", (int)g->kind);
 }

@@ -1,4 +1,4 @@
-/* op/spatial/gather.h: what the gathers of the three kinds of geometry share. Called by mtm_geometry_run only.
+/* op/spatial/gather.h: what the gathers of the four kinds of geometry share. Called by mtm_geometry_run only.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_OP_GATHER_H
 #define MTM_OP_GATHER_H
@@ -27,6 +27,7 @@ enum { MTM_GATHER_PIECE = 4096 };
 mtm_status mtm_gather_view(mtm_gather *j, mtm_error *err);
 mtm_status mtm_gather_affine(mtm_gather *j, mtm_error *err);
 mtm_status mtm_gather_resample(mtm_gather *j, mtm_error *err);
+mtm_status mtm_gather_warp(mtm_gather *j, mtm_error *err);
 
 /* Runs fn over [0, n) pieces on the pool and returns the first failure that a piece noted. */
 mtm_status mtm_gather_pieces(mtm_gather *j, int64_t n, int64_t grain,

@@ -63,6 +63,29 @@ void mtm_geometry_affine(mtm_geometry *g, const mtm_spec *spec, const int64_t ou
     g->interp = interp, g->border = border, g->value = value;
 }
 
+double mtm_displacement_bound(const mtm_displacement *d, int a)
+{
+    double most = 0;
+
+    if (d->kind != MTM_DISPLACE_GRID) /* the weights of both sum to 1 */
+        return fabs(d->amplitude[a]);
+    for (int k = 0; k < d->nodes[a]; k++)
+        most = fmax(most, fabs(d->node[a][k]));
+    return most;
+}
+
+void mtm_geometry_warp(mtm_geometry *g, const mtm_spec *spec, const mtm_displacement *d, mtm_interp interp,
+                       mtm_border border, double value)
+{
+    mtm_geometry_identity(g, spec);
+    g->interp = interp, g->border = border, g->value = value;
+    memcpy(g->before, g->m, sizeof g->before);
+    g->displace = *d;
+    for (int a = 0; a < 3; a++)
+        if (mtm_displacement_bound(d, a) > 0)
+            g->kind = MTM_GEOMETRY_WARP;
+}
+
 /* The input's part that a VIEW's output grid lies on, borders not regarded. */
 static void view_box(const mtm_geometry *g, const mtm_view_axes *v, const mtm_box *out, mtm_box *in)
 {
@@ -123,12 +146,19 @@ static void set_out(mtm_geometry *g, const mtm_geometry *next)
         g->out_size[i] = next->out_size[i];
 }
 
+/* At most one of the two is a WARP. */
 static void compose(mtm_geometry *g, const mtm_geometry *next)
 {
-    mtm_matrix_multiply(g->m, next->m, g->m);
+    double *const m = g->kind == MTM_GEOMETRY_WARP ? g->before : g->m;
+
+    mtm_matrix_multiply(m, next->m, m);
     set_out(g, next);
-    if (next->kind == MTM_GEOMETRY_AFFINE)
-        g->kind = MTM_GEOMETRY_AFFINE;
+    if (next->kind == MTM_GEOMETRY_WARP) {
+        memcpy(g->before, next->before, sizeof g->before);
+        g->displace = next->displace;
+    }
+    if (g->kind == MTM_GEOMETRY_VIEW || next->kind == MTM_GEOMETRY_WARP)
+        g->kind = next->kind;
 }
 
 static void adopt_border(mtm_geometry *g, const mtm_geometry *next)
@@ -240,9 +270,11 @@ static bool covers_input(const mtm_geometry *g)
     return true;
 }
 
+/* Of AFFINE and WARP. */
 static bool fuse_affine_affine(mtm_geometry *g, const mtm_geometry *next)
 {
-    if (g->interp != next->interp || !same_border(g, next) || g->cut || !covers_input(next))
+    if (g->interp != next->interp || !same_border(g, next) || g->cut || !covers_input(next) ||
+        (g->kind == MTM_GEOMETRY_WARP && next->kind == MTM_GEOMETRY_WARP))
         return false;
     compose(g, next);
     g->cut = next->cut;
@@ -337,6 +369,8 @@ void mtm_geometry_matrix(const mtm_geometry *g, double m[12])
 {
     if (g->kind != MTM_GEOMETRY_RESAMPLE) {
         memcpy(m, g->m, sizeof g->m);
+        if (g->kind == MTM_GEOMETRY_WARP)
+            mtm_matrix_multiply(g->m, g->before, m);
         return;
     }
     memset(m, 0, 12 * sizeof *m);
@@ -390,6 +424,15 @@ static int64_t to_voxel(double c)
                                  : -(int64_t)WHOLE_VOXELS_MAX;
 }
 
+double mtm_geometry_reach(const mtm_geometry *g, int a)
+{
+    double sum = 0;
+
+    for (int j = 0; g->kind == MTM_GEOMETRY_WARP && j < 3; j++)
+        sum += fabs(g->m[4 * a + j]) * mtm_displacement_bound(&g->displace, j);
+    return sum * (1 + 1e-6); /* the field is float32 */
+}
+
 static void need_affine(const mtm_geometry *g, const mtm_box *out, mtm_box *in)
 {
     const double shift = g->interp == MTM_NEAREST ? 0 : 0.5, slack = g->kind == MTM_GEOMETRY_VIEW ? 0 : 1e-6;
@@ -398,8 +441,11 @@ static void need_affine(const mtm_geometry *g, const mtm_box *out, mtm_box *in)
                           : g->interp == MTM_LINEAR                                ? 1
                                                                                    : SPLINE_HALO + 1;
 
+    double m[12];
+
+    mtm_geometry_matrix(g, m);
     for (int a = 0; a < 3; a++) {
-        const double *const row = g->m + 4 * (2 - a);
+        const double *const row = m + 4 * (2 - a);
         double lo = row[3], hi = row[3];
 
         for (int j = 0; j < 3; j++) {
@@ -408,6 +454,7 @@ static void need_affine(const mtm_geometry *g, const mtm_box *out, mtm_box *in)
 
             lo += fmin(p, q), hi += fmax(p, q);
         }
+        lo -= mtm_geometry_reach(g, 2 - a), hi += mtm_geometry_reach(g, 2 - a);
         if (g->kind != MTM_GEOMETRY_VIEW)
             lo -= shift + slack * (1 + fabs(lo) * 1e-6), hi += -shift + slack * (1 + fabs(hi) * 1e-6);
         fold_range(g->border, to_voxel(lo) - before, to_voxel(hi) + after, g->clip_start[a], g->clip_size[a],

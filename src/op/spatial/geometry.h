@@ -24,14 +24,14 @@ typedef enum mtm_displacement_kind {
     MTM_DISPLACE_GRID    /* each axis by itself: piecewise linear between the nodes of a grid */
 } mtm_displacement_kind;
 
-enum { MTM_GRID_NODES = 32 };
+enum { MTM_GRID_NODES = 32, MTM_MAX_CONTROL = 32 };
 
 /* d(q) in voxels for a point q of the domain, continuous (x, y, z); outside the domain as at its nearest voxel centre. */
 typedef struct mtm_displacement {
     mtm_displacement_kind kind;
-    int64_t size[3];        /* of the domain, [Z, Y, X] voxels */
-    double amplitude[3];    /* x, y, z, voxels */
-    int32_t control[3];     /* SPLINE: control points, x, y, z */
+    int64_t size[3];     /* of the domain, [Z, Y, X] voxels */
+    double amplitude[3]; /* x, y, z, voxels */
+    int32_t control[3]; /* SPLINE: control points, x, y, z: 4 … MTM_MAX_CONTROL; 1: constant along the axis */
     int32_t locked_borders; /* SPLINE: so many outer layers of control points stay where they are */
     double sigma[3];        /* SMOOTH: x, y, z, voxels */
     int32_t nodes[3];       /* GRID: x, y, z, at most MTM_GRID_NODES */
@@ -59,6 +59,13 @@ typedef struct mtm_geometry {
     int32_t from[3];           /* RESAMPLE: output axis i (Z, Y, X) is the resampled input axis from[i] */
 } mtm_geometry;
 
+/* The most that a displacement moves along axis a (x, y, z), voxels of the domain. */
+double mtm_displacement_bound(const mtm_displacement *d, int a);
+
+/* A field of displacements on a picture of this spec; without any, the identity. */
+void mtm_geometry_warp(mtm_geometry *g, const mtm_spec *spec, const mtm_displacement *d, mtm_interp interp,
+                       mtm_border border, double value);
+
 /* The identity on a picture of this spec. */
 void mtm_geometry_identity(mtm_geometry *g, const mtm_spec *spec);
 
@@ -70,8 +77,12 @@ void mtm_geometry_affine(mtm_geometry *g, const mtm_spec *spec, const int64_t ou
 /* g := first g, then next. False, and g untouched: the two need two gathers. */
 bool mtm_geometry_fuse(mtm_geometry *g, const mtm_geometry *next);
 
-/* The continuous map output → input as a matrix, of any kind. */
+/* The continuous map output → input as a matrix, of any kind; a WARP's without its displacements. */
 void mtm_geometry_matrix(const mtm_geometry *g, double m[12]);
+
+/* How far the displacements of a WARP take a point from where that matrix takes it, along the input's axis a (x, y, z), at
+ * most; 0 for the others. */
+double mtm_geometry_reach(const mtm_geometry *g, int a);
 
 /* The affine of the output grid, from the input's (row-major 4×4, voxel centre (x, y, z) → mm). */
 void mtm_geometry_move_affine(const mtm_geometry *g, const double in[16], double out[16]);

@@ -14,6 +14,23 @@
 #define MTM_BORDER_HELP                                                                                      \
     "What lies beyond the image: edge, reflect, mirror, wrap as in SciPy; constant: `value`."
 
+/* The three parameters of every operator that interpolates. */
+#define MTM_INTERP_PARAM(args)                                                                               \
+    {"interp",                                                                                               \
+     MTM_PARAM_CHOICE,                                                                                       \
+     offsetof(args, interp),                                                                                 \
+     "linear",                                                                                               \
+     0,                                                                                                      \
+     0,                                                                                                      \
+     MTM_INTERP_CHOICES,                                                                                     \
+     "",                                                                                                     \
+     "cubic: B-spline of order 3 with prefilter; label maps are always nearest."}
+#define MTM_BORDER_PARAM(args)                                                                               \
+    {"border", MTM_PARAM_CHOICE, offsetof(args, border), "edge", 0, 0, MTM_BORDER_CHOICES,                   \
+     "",       MTM_BORDER_HELP}
+#define MTM_VALUE_PARAM(args)                                                                                \
+    {"value", MTM_PARAM_FLOAT, offsetof(args, value), "0", 0, 0, NULL, "", "Value of a constant border."}
+
 enum { MTM_MAX_EXTENT = 1 << 30 }; /* voxels of an axis that an operator may ask for */
 
 typedef struct flip_args {
@@ -47,6 +64,9 @@ mtm_status mtm_axis_ints(const mtm_ints *given, const char *name, const mtm_spec
                          int64_t out[3], mtm_error *err);
 mtm_status mtm_axis_floats(const mtm_floats *given, const char *name, const mtm_spec *in, double z,
                            double out[3], mtm_error *err);
+
+/* mm per voxel along [Z, Y, X]: the lengths of the affine's columns. Errors: MTM_E_INVAL (no affine, or a flat one). */
+mtm_status mtm_axis_mm(const mtm_spec *in, double mm[3], mtm_error *err);
 
 /* A spatial axis's number (negative: from the end) as an index into [Z, Y, X]. */
 mtm_status mtm_axis_index(int64_t axis, const char *name, const mtm_spec *in, int *out, mtm_error *err);

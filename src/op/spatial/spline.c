@@ -20,12 +20,16 @@ enum {
 
 void mtm_spline_plan(mtm_spline *s, const mtm_geometry *g, const mtm_box *need)
 {
+    double matrix[12];
+
+    mtm_geometry_matrix(g, matrix);
     *s = (mtm_spline){.border = g->border, .value = (float)g->value};
     s->pad = g->border == MTM_EDGE || g->border == MTM_CONSTANT ? PAD_SMOOTH : PAD_FOLDED;
     for (int i = 0; i < 3; i++) {
-        const double *const m = g->m + 4 * i;
+        const double *const m = matrix + 4 * i;
         const bool still = m[0] * m[0] + m[1] * m[1] + m[2] * m[2] == m[i] * m[i] &&
-                           0.5 * m[i] + m[3] == (double)g->clip_start[2 - i] + 0.5 && g->out_size[2 - i] == 1;
+                           0.5 * m[i] + m[3] == (double)g->clip_start[2 - i] + 0.5 &&
+                           g->out_size[2 - i] == 1 && mtm_geometry_reach(g, i) == 0;
 
         s->clip_start[i] = g->clip_start[2 - i], s->clip_size[i] = g->clip_size[2 - i];
         s->box_start[i] = need->start[2 - i], s->box_size[i] = need->size[2 - i];

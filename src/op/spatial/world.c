@@ -14,11 +14,8 @@ typedef struct spacing_args {
     bool antialias;
 } spacing_args;
 
-/* mm per voxel, [Z, Y, X]: as given, else the lengths of the affine's columns. */
-static mtm_status current_spacing(const spacing_args *a, const mtm_spec *in, double mm[3], mtm_error *err)
+mtm_status mtm_axis_mm(const mtm_spec *in, double mm[3], mtm_error *err)
 {
-    if (a->spacing.n)
-        return mtm_axis_floats(&a->spacing, "spacing", in, 1, mm, err);
     if (!in->has_affine)
         return mtm_fail(err, MTM_E_INVAL, -1, "the image has no affine; its spacing must be given");
     for (int i = 0; i < 3; i++) {
@@ -29,6 +26,12 @@ static mtm_status current_spacing(const spacing_args *a, const mtm_spec *in, dou
             return mtm_fail(err, MTM_E_INVAL, -1, "the affine gives an axis the spacing %g mm", mm[i]);
     }
     return MTM_OK;
+}
+
+/* mm per voxel, [Z, Y, X]: as given, else by the affine. */
+static mtm_status current_spacing(const spacing_args *a, const mtm_spec *in, double mm[3], mtm_error *err)
+{
+    return a->spacing.n ? mtm_axis_floats(&a->spacing, "spacing", in, 1, mm, err) : mtm_axis_mm(in, mm, err);
 }
 
 /* Output size and first place of one axis; ratio: input voxels per output voxel. */
