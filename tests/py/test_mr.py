@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-# Even, odd, prime, one voxel, primes that no short transform has (37, 127), more than two transforms' lanes.
+# Even, odd, prime, one voxel, primes that no short transform has (37, 127), more than one pass of lanes.
 SHAPES = [
     (5, 6, 7),
     (16, 17, 18),
@@ -18,6 +18,7 @@ SHAPES = [
     (31, 1, 37),
     (64, 33, 3),
     (12, 7, 70),
+    (6, 5, 261),
     (34, 53),
     (64, 1),
     (127, 20),

@@ -4,7 +4,10 @@
 #include "op/intensity/fourier.h"
 #include "op/intensity/fourier_parts.h"
 
-enum { LINES = 2 * MTM_FFT_LANES }; /* real lines in one call */
+enum {
+    LINES = 2 * MTM_FFT_LANES, /* real lines in one call */
+    WIDE = 4                   /* calls whose lines are read together */
+};
 
 typedef struct lines_job {
     const mtm_fft_kernels *kernels;
@@ -14,27 +17,50 @@ typedef struct lines_job {
     mtm_array out;
     int axis;
     bool add;
-    fourier_parts parts; /* points, then the transform's scratch */
+    fourier_parts parts; /* WIDE times points, then the transform's scratch */
 } lines_job;
 
-static void filter(const lines_job *j, float *points)
+static void filter(const lines_job *j, float *points, float *scratch)
 {
-    float *const scratch = points + j->plan.n * MTM_FFT_FLOATS;
-
     j->kernels->forward(&j->plan, points, scratch);
     j->kernels->weigh(points, j->weight, j->plan.n);
     j->kernels->inverse(&j->plan, points, scratch);
 }
 
-static void store(float *out, const float *values, int64_t n, bool add)
+/* ---- across rows: neighbours in x are neighbours in a point ----------------------------------------------- */
+
+/* Points of up to WIDE blocks of x at once: where planes lie a power of two apart, what a row's first block brings into the
+ * cache would be gone before its second. */
+static void load_blocks(const lines_job *j, const char *in, int64_t n, float *points)
 {
-    if (!add)
-        memcpy(out, values, (size_t)n * sizeof *out);
-    for (int64_t i = 0; add && i < n; i++)
-        out[i] += values[i];
+    const int64_t stride = j->in->stride[j->axis + 1], length = j->plan.n * MTM_FFT_FLOATS;
+
+    for (int64_t k = 0; k < j->plan.n; k++)
+        for (int64_t x = 0; x < n; x += LINES) {
+            const int64_t count = mtm_min_i64(LINES, n - x);
+            float *const p = points + x / LINES * length + k * MTM_FFT_FLOATS;
+
+            memcpy(p, in + k * stride + x * (int64_t)sizeof *p, (size_t)count * sizeof *p);
+            memset(p + count, 0, (size_t)(LINES - count) * sizeof *p);
+        }
 }
 
-/* ---- across rows: neighbours in x are neighbours in a point ----------------------------------------------- */
+static void store_blocks(const lines_job *j, const float *points, int64_t n, char *out)
+{
+    const int64_t stride = j->out.stride[j->axis + 1], length = j->plan.n * MTM_FFT_FLOATS;
+
+    for (int64_t k = 0; k < j->plan.n; k++)
+        for (int64_t x = 0; x < n; x += LINES) {
+            const int64_t count = mtm_min_i64(LINES, n - x);
+            const float *const p = points + x / LINES * length + k * MTM_FFT_FLOATS;
+            float *const to = (float *)(void *)(out + k * stride) + x;
+
+            if (!j->add)
+                memcpy(to, p, (size_t)count * sizeof *p);
+            for (int64_t i = 0; j->add && i < count; i++)
+                to[i] += p[i];
+        }
+}
 
 /* Lines lo … hi − 1 of the planes that the axis spans with x: (channel, place on the third axis). */
 static void across(void *arg, int64_t lo, int64_t hi)
@@ -42,26 +68,21 @@ static void across(void *arg, int64_t lo, int64_t hi)
     lines_job *const j = arg;
     const int other = 1 - j->axis; /* Y for Z, Z for Y */
     const int64_t *const is = j->in->stride, *const os = j->out.stride, width = j->in->shape[3];
-    float *const points = fourier_part_take(&j->parts);
+    const int64_t length = j->plan.n * MTM_FFT_FLOATS;
+    float *const points = fourier_part_take(&j->parts), *const scratch = points + WIDE * length;
 
     for (int64_t i = lo; i < hi; i++) {
         const int64_t c = i / j->in->shape[other + 1], at = i % j->in->shape[other + 1];
         const char *const in = (const char *)j->in->data + c * is[0] + at * is[other + 1];
         char *const out = (char *)j->out.data + c * os[0] + at * os[other + 1];
 
-        for (int64_t x = 0; x < width; x += LINES) {
-            const int64_t n = mtm_min_i64(LINES, width - x);
+        for (int64_t x = 0; x < width; x += WIDE * LINES) {
+            const int64_t n = mtm_min_i64(WIDE * LINES, width - x);
 
-            for (int64_t k = 0; k < j->plan.n; k++) {
-                float *const p = points + k * MTM_FFT_FLOATS;
-
-                memcpy(p, in + k * is[j->axis + 1] + x * 4, (size_t)n * sizeof *p);
-                memset(p + n, 0, (size_t)(LINES - n) * sizeof *p);
-            }
-            filter(j, points);
-            for (int64_t k = 0; k < j->plan.n; k++)
-                store((float *)(void *)(out + k * os[j->axis + 1]) + x, points + k * MTM_FFT_FLOATS, n,
-                      j->add);
+            load_blocks(j, in + x * 4, n, points);
+            for (int64_t b = 0; b * LINES < n; b++)
+                filter(j, points + b * length, scratch);
+            store_blocks(j, points, n, out + x * 4);
         }
     }
     fourier_part_give(&j->parts, points);
@@ -82,7 +103,7 @@ static void along(void *arg, int64_t lo, int64_t hi)
     lines_job *const j = arg;
     const int64_t rows = j->in->shape[1] * j->in->shape[2], groups = (rows + LINES - 1) / LINES,
                   n = j->plan.n;
-    float *const points = fourier_part_take(&j->parts);
+    float *const points = fourier_part_take(&j->parts), *const scratch = points + WIDE * n * MTM_FFT_FLOATS;
 
     for (int64_t i = lo; i < hi; i++) {
         const int64_t first = i % groups * LINES, count = mtm_min_i64(LINES, rows - first),
@@ -97,7 +118,7 @@ static void along(void *arg, int64_t lo, int64_t hi)
                 for (int64_t k = k0; k < mtm_min_i64(k0 + MTM_FFT_LANES, n); k++)
                     points[k * MTM_FFT_FLOATS + lane] = src[k];
             }
-        filter(j, points);
+        filter(j, points, scratch);
         for (int64_t k0 = 0; k0 < n; k0 += MTM_FFT_LANES)
             for (int64_t lane = 0; lane < count; lane++) {
                 float *const dst = row(&j->out, base + lane);
@@ -116,8 +137,8 @@ static mtm_status run_lines(mtm_exec *x, lines_job *j, mtm_error *err)
     const int64_t *const size = j->in->shape, rows = size[1] * size[2];
     mtm_status s;
 
-    MTM_TRY(fourier_parts_borrow(x, &j->parts,
-                                 fourier_points_bytes(j->plan.n) + mtm_fft_scratch_bytes(j->plan.n), err));
+    MTM_TRY(fourier_parts_borrow(
+        x, &j->parts, WIDE * fourier_points_bytes(j->plan.n) + mtm_fft_scratch_bytes(j->plan.n), err));
     if (j->axis == 2)
         s = mtm_pool_for(x->pool, size[0] * ((rows + LINES - 1) / LINES), 1, along, j, x->cancel, err);
     else

@@ -93,7 +93,10 @@ const mtm_op mtm_op_ghosting = {
         "taken:\n"
         "TorchIO's Ghosting (as there, restore=0 keeps not even the middle). Only lines along the axis are "
         "transformed;\n"
-        "a voxel that is not finite spreads over lines along it. Gives float32; label maps stay as they are.",
+        "a voxel that is not finite spreads over its line and the one that is transformed with it. Gives "
+        "float32; "
+        "label maps\n"
+        "stay as they are.",
     .kind = MTM_OP_FILTER,
     .params = ghosting_params,
     .n_params = MTM_COUNT(ghosting_params),
