@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Patch segmentation in nnU-Net's style, with crops around objects, so that small ones are seen.
+
+A patch is drawn around a random object with probability 0.4 (DALI's random_object_bbox), else anywhere; zoom, blur, noise, brightness
+and contrast with probability 0.15 each, flips 0.5; Dice + cross entropy with deep supervision; whole volumes by sliding windows that
+overlap by half, weighted by a gaussian. --no-object-box draws every patch anywhere; --compare trains both ways, for one report.
+--data: a folder with dataset.json (nnU-Net's layout, or the Medical Segmentation Decathlon's).
+SPDX-License-Identifier: Apache-2.0
+"""
+
+import copy
+import json
+
+import matplotlib.pyplot as plt
+import microtome as mt
+import numpy as np
+import torch
+from common import begin_report, curves, finish, loader, parser, session, synthetic, train
+from segmentation import ResidualUNet, dice_of, fullest, items_of, overlays, scrambled, stacked
+
+STRIDES = ((1, 1, 1), *((2, 2, 2),) * 4)
+
+
+def published(folder):
+    """(train, held out, image fields, names of the labels, sentence) of a dataset.json."""
+    items = mt.items.from_dataset_json(folder)
+    facts = json.loads((folder / "dataset.json").read_text())["labels"]
+    numbers = (
+        {int(v): k for k, v in facts.items()}
+        if "background" in facts
+        else {int(k): v for k, v in facts.items()}
+    )
+    fields = [name for name in items[0] if name.startswith("image")]
+    train_items, held_out = mt.items.split(items, (0.8, 0.2), seed=0)
+    return (
+        train_items,
+        held_out,
+        fields,
+        [numbers[i] for i in sorted(numbers)[1:]],
+        f"Data: {len(items)} cases of {folder}.",
+    )
+
+
+def chain(fields, patch, object_box):
+    """What a training patch goes through."""
+    crop = (
+        mt.RandomObjectBox("label", size=patch, foreground_prob=0.4)
+        if object_box
+        else mt.RandomCrop(size=patch)
+    )
+    return mt.Chain(
+        [
+            *(mt.Normalize(name, nonzero=True) for name in fields),
+            crop,
+            mt.RandomZoom(scale=(1.0, 1.4), p=0.15),
+            mt.RandomFlip(p=0.5),
+            mt.RandomGaussianNoise(*fields, sigma=(0.0, 0.33), p=0.15),
+            mt.RandomBlur(*fields, sigma=(0.5, 1.5), p=0.15),
+            mt.RandomBrightness(*fields, multiply=(0.7, 1.3), p=0.15),
+            mt.RandomContrast(*fields, factor=(0.65, 1.5), keep_range=True, p=0.15),
+        ]
+    )
+
+
+def one_run(args, known, tests, fields, classes, setting):
+    """Trains with or without object boxes; (history, network, segment)."""
+    patch, widths, batch, crops = setting
+    torch.manual_seed(args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    network = ResidualUNet(len(fields), classes, widths, STRIDES, units=1, deep=True)
+    feed = loader(args, known, chain(fields, patch, args.object_box), batch, samples_per_item=crops)
+    steps = args.steps or args.epochs * len(feed)
+    rate = 4e-3 if args.quick else 8e-4
+    optimizer = torch.optim.Adam(network.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
+    loss = mt.torch.DeepSupervision(mt.torch.DiceCELoss(include_background=False, batch=True))
+
+    def loss_of(model, batch):
+        return loss(model(stacked(batch, fields)), batch["label"])
+
+    def segment(model, test, **options):
+        image = items_of(test, fields)
+        return mt.infer.sliding_window(image, model, patch, batch_size=batch, argmax=True, **options)
+
+    def validate(model):
+        return dice_of([(segment(model, t), np.asarray(t["label"])[0]) for t in tests], classes)
+
+    every = max(1, steps // 6) if args.quick else None
+    history = train(args, network, optimizer, feed, loss_of, validate, every, max, schedule)
+    history["epoch_s"] = history["seconds"] / max(1, history["steps"] / len(feed))
+    return history, network, segment
+
+
+def comparison(runs, names):
+    """The Dice curve of each way, the mean and the smallest label."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True)
+    for axis, key, title in (
+        (axes[0], "val_dice", "mean of the labels"),
+        (axes[1], f"dice_{len(names)}", names[-1]),
+    ):
+        for (way, run), colour in zip(runs.items(), ("#2a5db0", "#c26a1a")):
+            axis.plot(
+                *zip(*[(step, v[key]) for step, v in run["val"]]), marker="o", ms=3, label=way, color=colour
+            )
+        axis.set(title=f"Dice, {title}", xlabel="step", ylim=(0, 1))
+        axis.grid(alpha=0.25)
+    axes[0].legend(frameon=False)
+    return figure
+
+
+def main():
+    p = parser(__doc__, "segment_patches", epochs=1000, quick_epochs=12)
+    p.add_argument("--no-object-box", dest="object_box", action="store_false", help="patches anywhere")
+    p.add_argument("--compare", action="store_true", help="both ways, one after the other, in one report")
+    args = p.parse_args()
+    setting = (
+        ((32, 32, 32), (8, 16, 32, 32), 4, 4) if args.quick else ((128,) * 3, (32, 64, 128, 256, 320), 2, 1)
+    )
+    with session(args):
+        if args.data:
+            known, held_out, fields, names, data = published(args.data)
+        else:
+            items, data = synthetic(args, "lesions", 10, 24)
+            known, held_out, fields, names = items[:-2], items[-2:], ["image"], ["large", "middle", "small"]
+        if args.shuffle_labels:
+            known = scrambled(known, args.out / "scrambled", args.seed)
+        whole = mt.Chain([mt.Normalize(name, nonzero=True) for name in fields])
+        tests = [whole({f: item[f] for f in (*fields, "label")}) for item in held_out]
+        ways = {"with object boxes": True, "without": False}
+        chosen = {k: v for k, v in ways.items() if args.compare or v == args.object_box}
+        runs = {}
+        for way, object_box in chosen.items():
+            own = copy.copy(args)
+            own.object_box, own.out = (
+                object_box,
+                args.out / way.replace(" ", "_") if args.compare else args.out,
+            )
+            runs[way] = one_run(own, known, tests, fields, len(names) + 1, setting)
+        report(args, runs, held_out, tests, fields, names, data, setting)
+
+
+def report(args, runs, held_out, tests, fields, names, data, setting):
+    """CASE_seg.nii.gz of the held-out cases, then the pages."""
+    (way, (history, network, segment)), histories = (
+        next(iter(runs.items())),
+        {k: r[0] for k, r in runs.items()},
+    )
+    what = "A 3-D U-Net with deep supervision, trained on patches, labels objects of different sizes."
+    settings = {
+        "patch, voxels": " × ".join(map(str, setting[0])),
+        "batch": setting[2],
+        "crops": " and ".join(runs),
+    }
+    settings["time of an epoch, s"] = history["epoch_s"]
+    page = begin_report(args, "Patch segmentation", what, data, history, settings)
+    page.picture(curves(history, f"Dice, {way}"), "Training loss; Dice of the cases that were held out.")
+    best = {k: next(v for s, v in h["val"] if s == h["best_step"]) for k, h in histories.items()}
+    scores = dict(best[way])
+    if len(runs) > 1:
+        page.heading("With and without object boxes")
+        page.picture(
+            comparison(histories, names),
+            "The same steps, seeds and network; only where patches are drawn differs.",
+        )
+        scores |= {f"{k}_without": v for k, v in best["without"].items()}
+    page.table(
+        ["label", *(f"Dice, {k}" for k in runs)],
+        [[n, *(best[k][f"dice_{c}"] for k in runs)] for c, n in enumerate(names, 1)],
+    )
+    rows = []
+    for item, test in zip(held_out, tests):
+        path = args.out / f"{item.get('case', item.get('subject', 'case'))}_seg.nii.gz"
+        segment(network, test, out=path, like=item[fields[0]])
+        found, truth = mt.open(path).read(), np.asarray(test["label"])[0]
+        z = fullest(truth)
+        rows.append([(np.asarray(test[fields[0]])[0, z], label) for label in (None, truth[z], found[z])])
+    page.picture(
+        overlays(rows[:4], ["image", "the labels", "the network's"]), f"Slices of held-out cases ({way})."
+    )
+    finish(args, page, history, scores)
+
+
+if __name__ == "__main__":
+    main()
