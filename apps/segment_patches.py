@@ -9,36 +9,25 @@ SPDX-License-Identifier: Apache-2.0
 """
 
 import copy
-import json
+from pathlib import Path
 
-import matplotlib.pyplot as plt
 import microtome as mt
 import numpy as np
 import torch
 from common import begin_report, curves, finish, loader, parser, session, synthetic, train
-from segmentation import ResidualUNet, dice_of, fullest, items_of, overlays, scrambled, stacked
+from segmentation import (
+    ResidualUNet,
+    comparison,
+    dataset_json,
+    dice_of,
+    fullest,
+    items_of,
+    overlays,
+    scrambled,
+    stacked,
+)
 
 STRIDES = ((1, 1, 1), *((2, 2, 2),) * 4)
-
-
-def published(folder):
-    """(train, held out, image fields, names of the labels, sentence) of a dataset.json."""
-    items = mt.items.from_dataset_json(folder)
-    facts = json.loads((folder / "dataset.json").read_text())["labels"]
-    numbers = (
-        {int(v): k for k, v in facts.items()}
-        if "background" in facts
-        else {int(k): v for k, v in facts.items()}
-    )
-    fields = [name for name in items[0] if name.startswith("image")]
-    train_items, held_out = mt.items.split(items, (0.8, 0.2), seed=0)
-    return (
-        train_items,
-        held_out,
-        fields,
-        [numbers[i] for i in sorted(numbers)[1:]],
-        f"Data: {len(items)} cases of {folder}.",
-    )
 
 
 def chain(fields, patch, object_box):
@@ -91,23 +80,6 @@ def one_run(args, known, tests, fields, classes, setting):
     return history, network, segment
 
 
-def comparison(runs, names):
-    """The Dice curve of each way, the mean and the smallest label."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True)
-    for axis, key, title in (
-        (axes[0], "val_dice", "mean of the labels"),
-        (axes[1], f"dice_{len(names)}", names[-1]),
-    ):
-        for (way, run), colour in zip(runs.items(), ("#2a5db0", "#c26a1a")):
-            axis.plot(
-                *zip(*[(step, v[key]) for step, v in run["val"]]), marker="o", ms=3, label=way, color=colour
-            )
-        axis.set(title=f"Dice, {title}", xlabel="step", ylim=(0, 1))
-        axis.grid(alpha=0.25)
-    axes[0].legend(frameon=False)
-    return figure
-
-
 def main():
     p = parser(__doc__, "segment_patches", epochs=1000, quick_epochs=12)
     p.add_argument("--no-object-box", dest="object_box", action="store_false", help="patches anywhere")
@@ -118,7 +90,7 @@ def main():
     )
     with session(args):
         if args.data:
-            known, held_out, fields, names, data = published(args.data)
+            known, held_out, fields, names, data = dataset_json(args.data)
         else:
             items, data = synthetic(args, "lesions", 10, 24)
             known, held_out, fields, names = items[:-2], items[-2:], ["image"], ["large", "middle", "small"]
@@ -167,15 +139,17 @@ def report(args, runs, held_out, tests, fields, names, data, setting):
         ["label", *(f"Dice, {k}" for k in runs)],
         [[n, *(best[k][f"dice_{c}"] for k in runs)] for c, n in enumerate(names, 1)],
     )
-    rows = []
+    rows, stems = [], []
     for item, test in zip(held_out, tests):
-        path = args.out / f"{item.get('case', item.get('subject', 'case'))}_seg.nii.gz"
+        stems.append(item.get("case") or item.get("subject") or Path(item["label"]).name.split(".")[0])
+        path = args.out / f"{stems[-1]}_seg.nii.gz"
         segment(network, test, out=path, like=item[fields[0]])
         found, truth = mt.open(path).read(), np.asarray(test["label"])[0]
         z = fullest(truth)
         rows.append([(np.asarray(test[fields[0]])[0, z], label) for label in (None, truth[z], found[z])])
     page.picture(
-        overlays(rows[:4], ["image", "the labels", "the network's"]), f"Slices of held-out cases ({way})."
+        overlays(rows[:4], ["image", "the labels", "the network's"], stems, names),
+        f"Slices of held-out cases ({way}).",
     )
     finish(args, page, history, scores)
 

@@ -21,9 +21,8 @@ STRIDES = ((1, 1, 1), (1, 2, 2), (1, 2, 2), (1, 2, 2))
 
 def published(folder):
     """Items of MRBrainS13's training folder; its sentence for the report."""
-    first = FILES.pop("t1")
-    rest = {name: str(folder / "{subject}" / file) for name, file in FILES.items()}
-    items = mt.items.from_folder(str(folder / "{subject}" / first), field="t1", **rest)
+    paths = {name: str(folder / "{subject}" / file) for name, file in FILES.items()}
+    items = mt.items.from_folder(paths.pop("t1"), field="t1", **paths)
     return items, f"Data: {len(items)} subjects of {folder}."
 
 
@@ -69,7 +68,8 @@ def main():
 
         def segment(model, test, **options):
             image = items_of(test, FIELDS)
-            return mt.infer.sliding_window(image, model, window, batch_size=4, argmax=True, **options)
+            size = [min(w, n) for w, n in zip(window, image.shape[1:])]
+            return mt.infer.sliding_window(image, model, size, batch_size=4, argmax=True, **options)
 
         def validate(model):
             return dice_of([(segment(model, t), np.asarray(t["label"])[0]) for t in tests], CLASSES)
@@ -105,7 +105,7 @@ def report(args, history, network, segment, held_out, tests, data, sizes):
         )
         names.append(item["subject"])
     page.picture(
-        overlays(rows, ["T1", "T2-FLAIR", "the labels", "the network's"], names),
+        overlays(rows, ["T1", "T2-FLAIR", "the labels", "the network's"], names, NAMES),
         f"Slices of held-out subjects; whole volumes are in {args.out} as *_seg.nii.gz, on the input's grid.",
     )
     last = next(v for s, v in history["val"] if s == history["best_step"])

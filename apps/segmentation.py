@@ -3,6 +3,9 @@
 SPDX-License-Identifier: Apache-2.0
 """
 
+import json
+
+import matplotlib.patches
 import matplotlib.pyplot as plt
 import microtome as mt
 import numpy as np
@@ -74,6 +77,16 @@ def stacked(batch, fields):
     return torch.cat([batch[f].float() for f in fields], 1)
 
 
+def dataset_json(folder):
+    """(train, held out, image fields, names of the labels, sentence) of nnU-Net's layout or the Decathlon's."""
+    items, facts = mt.items.from_dataset_json(folder), json.loads((folder / "dataset.json").read_text())
+    numbers = {int(n): k for k, n in facts["labels"].items()} if "channel_names" in facts else facts["labels"]
+    names = [name for _, name in sorted((int(n), name) for n, name in numbers.items())][1:]
+    known, held_out = mt.items.split(items, (0.8, 0.2), seed=0)
+    fields = [name for name in items[0] if name.startswith("image")]
+    return known, held_out, fields, names, f"Data: {len(items)} cases of {folder}."
+
+
 def scrambled(items, folder, seed):
     """The control: every label map's voxels in random order, in new files; there is nothing left to learn but how many they are."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,10 +106,16 @@ def dice_of(pairs, classes):
     return {"val_dice": mt.metrics.nanmean(mean), **{f"dice_{c}": v for c, v in enumerate(mean, 1)}}
 
 
-def overlays(rows, titles, names=()):
-    """A figure: each row a grey slice [Y, X] and label maps to draw over it (None: none)."""
+def overlays(rows, titles, names, labels):
+    """A figure: each row pairs of a grey slice [Y, X] and a label map to draw over it (None: none), and what the colours mean."""
     columns = len(rows[0])
-    figure, axes = plt.subplots(len(rows), columns, figsize=(2.6 * columns, 2.7 * len(rows)), squeeze=False)
+    figure, axes = plt.subplots(
+        len(rows),
+        columns,
+        figsize=(2.6 * columns, 2.7 * len(rows) + 0.4),
+        squeeze=False,
+        layout="constrained",
+    )
     for i, row in enumerate(rows):
         for axis, (grey, label) in zip(axes[i], row):
             low, high = np.percentile(grey, [1, 99.5])
@@ -118,10 +137,28 @@ def overlays(rows, titles, names=()):
             )
     for axis, title in zip(axes[0], titles):
         axis.set_title(title, fontsize=9)
-    figure.tight_layout()
+    patches = [matplotlib.patches.Patch(color=COLOURS[c % 10], label=name) for c, name in enumerate(labels)]
+    figure.legend(handles=patches, loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     return figure
 
 
 def fullest(label):
     """The slice of a label map that shows most classes, and of those the one with most voxels."""
     return int(np.argmax([len(np.unique(plane)) + (plane > 0).mean() for plane in label]))
+
+
+def comparison(runs, names):
+    """The Dice curve of each way, the mean and the smallest label."""
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True)
+    for axis, key, title in (
+        (axes[0], "val_dice", "mean of the labels"),
+        (axes[1], f"dice_{len(names)}", names[-1]),
+    ):
+        for (way, run), colour in zip(runs.items(), ("#2a5db0", "#c26a1a")):
+            axis.plot(
+                *zip(*[(step, v[key]) for step, v in run["val"]]), marker="o", ms=3, label=way, color=colour
+            )
+        axis.set(title=f"Dice, {title}", xlabel="step", ylim=(0, 1))
+        axis.grid(alpha=0.25)
+    axes[0].legend(frameon=False)
+    return figure
