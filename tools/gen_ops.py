@@ -7,10 +7,11 @@ SPDX-License-Identifier: Apache-2.0
 """
 
 import argparse
+import inspect
 import sys
 from pathlib import Path
 
-from microtome import _declare
+from microtome import _declare, objects
 
 ROOT = Path(__file__).resolve().parent.parent
 NUMBER = {"bool": "bool", "int": "int", "float": "float", "seed": "int", "text": "str", "array": "ArrayLike"}
@@ -50,11 +51,26 @@ def parameters(params):
     return out
 
 
+def signature(function):
+    """As text, without types."""
+    bare = inspect.signature(function).replace(return_annotation=inspect.Signature.empty)
+    rows = [p.replace(annotation=inspect.Parameter.empty) for p in bare.parameters.values()]
+    return str(bare.replace(parameters=rows))
+
+
+def is_function(op):
+    """Whether microtome.ops makes a function of it; those of microtome.objects have their own."""
+    return op["kind"] != "random" and op["name"] not in objects.__all__
+
+
 def function_stub(op):
     """A function of microtome.ops, with the parameter that carries the geometry."""
     name, params = op["name"], op["params"]
     own = _declare.GEOMETRY_ARGUMENT.get(name)
-    first = ["array: ArrayLike", *([f"{own}: ArrayLike"] if own else [])]
+    first = [
+        "label: ArrayLike" if op["kind"] == "label" else "array: ArrayLike",
+        *([f"{own}: ArrayLike"] if own else []),
+    ]
     rest = parameters([p for p in params if p["name"] != own])
     result = {"orient": "tuple[ndarray, ndarray]", "spacing": "Any"}.get(name, "ndarray")
     keywords = ["*", "channels: bool = False", "out: ArrayLike | None = None", "dtype: Any = None"]
@@ -75,7 +91,9 @@ def ops_stub(ops):
         "from collections.abc import Sequence\nfrom typing import Any, Literal\n\nfrom numpy import ndarray\n"
     )
     head += "from numpy.typing import ArrayLike\n\n"
-    return head + "\n".join(function_stub(op) for op in ops if op["kind"] != "random") + "\n"
+    names = "".join(f"    {name} as {name},\n" for name in objects.__all__)
+    head += f"from .objects import (\n{names})\n\n"
+    return head + "\n".join(function_stub(op) for op in ops if is_function(op)) + "\n"
 
 
 def classes_stub(ops):
@@ -134,6 +152,17 @@ def reference(ops):
             lines += [f"## {title}", "", f"They {what}." if kind != "random" else f"They run {what}.", ""]
             for op in group:
                 lines += section(op)
+            if kind == "label":
+                for name in objects.__all__:
+                    doc = inspect.cleandoc(getattr(objects, name).__doc__)
+                    lines += [
+                        f"### mt.ops.{name}",
+                        "",
+                        f"`{name}{signature(getattr(objects, name))}`",
+                        "",
+                        doc,
+                        "",
+                    ]
     return "\n".join(lines).rstrip() + "\n"
 
 

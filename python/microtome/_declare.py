@@ -9,12 +9,11 @@ from . import _core
 
 # Operators whose first parameter in Python is the input's geometry, which the C API passes beside the arguments.
 GEOMETRY_ARGUMENT = {"orient": "affine", "spacing": "spacing"}
-ALIASES = {"random_object_bbox": "RandomObjectBox"}
 
 
 def class_name(name):
     """ "random_flip" → "RandomFlip"."""
-    return ALIASES.get(name) or "".join(part.capitalize() for part in name.split("_"))
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def default_of(param):

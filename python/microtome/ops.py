@@ -10,6 +10,7 @@ SPDX-License-Identifier: Apache-2.0
 import inspect
 
 from . import _core, _declare
+from .objects import connected_components, object_boxes, random_object_bbox
 
 _KEYWORDS = (
     "channels: the first axis holds channels; default False",
@@ -121,18 +122,16 @@ def _with_geometry(op):
 
 def _make(op):
     call, params = (_with_geometry if op["name"] in _declare.GEOMETRY_ARGUMENT else _plain)(op)
-    first = (
-        "label" if op["name"] in ("connected_components", "object_boxes", "random_object_bbox") else "array"
-    )
+    first = "label" if op["kind"] == "label" else "array"
     call.__name__ = call.__qualname__ = op["name"]
     call.__doc__ = _declare.doc({**op, "params": params}, [f"{first}: [Z, Y, X] or [Y, X]"], _KEYWORDS)
     call.__signature__ = _signature(first, params)
     return call
 
 
-__all__ = []
+__all__ = ["connected_components", "object_boxes", "random_object_bbox"]
 for _op in _declare.OPERATORS.values():
-    if _op["kind"] != "random":
+    if _op["kind"] != "random" and _op["name"] not in __all__:
         globals()[_op["name"]] = _make(_op)
         __all__.append(_op["name"])
 del _op

@@ -146,6 +146,7 @@ typedef struct IndexObject {
 
 int core_codec_add(PyObject *module);
 int core_ops_add(PyObject *module);
+int core_objects_add(PyObject *module);
 int core_image_add(PyObject *module);
 int core_chain_add(PyObject *module);
 int core_loader_add(PyObject *module);

@@ -9,6 +9,7 @@
 #include "kernel/convolve.h"
 #include "kernel/copy.h"
 #include "kernel/displace.h"
+#include "kernel/distance.h"
 #include "kernel/ebcot.h"
 #include "kernel/fft.h"
 #include "kernel/ht.h"
@@ -23,6 +24,7 @@
 typedef struct mtm_kernels {
     mtm_convert_kernels convert;
     mtm_label_kernels label;
+    mtm_distance_kernels distance;
     mtm_pointwise_kernels pointwise;
     mtm_warp_kernels warp;
     mtm_select_kernels select;

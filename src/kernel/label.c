@@ -1,5 +1,5 @@
-/* kernel/label.c: counting and finding labels. There is one version: its fast path compares eight bytes at a time, which the
- * compiler widens on its own.
+/* kernel/label.c: counting and finding labels, and runs of them. What counts and finds has one version: its fast path compares
+ * eight bytes at a time, which the compiler widens on its own.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "label.h"
 
@@ -64,7 +64,41 @@ static inline void pick_run(mtm_label_pick *p, int32_t c, int64_t i, int64_t m)
 LABELS(8, UINT64_C(0x0101010101010101))
 LABELS(16, UINT64_C(0x0001000100010001))
 
+#define RUNS(bits)                                                                                           \
+    static size_t changes_u##bits(int32_t *at, const void *p, size_t n)                                      \
+    {                                                                                                        \
+        const uint##bits##_t *const x = p;                                                                   \
+        size_t m = 0;                                                                                        \
+                                                                                                             \
+        for (size_t i = 1; i < n; i++) {                                                                     \
+            at[m] = (int32_t)i;                                                                              \
+            m += x[i] != x[i - 1];                                                                           \
+        }                                                                                                    \
+        return m;                                                                                            \
+    }                                                                                                        \
+    static void differs_u##bits(uint8_t *out, const void *p, uint64_t value, size_t n)                       \
+    {                                                                                                        \
+        const uint##bits##_t *const x = p;                                                                   \
+        const uint##bits##_t v = (uint##bits##_t)value;                                                      \
+                                                                                                             \
+        for (size_t i = 0; i < n; i++)                                                                       \
+            out[i] = x[i] != v;                                                                              \
+    }
+RUNS(8)
+RUNS(16)
+RUNS(32)
+RUNS(64)
+
 void mtm_label_kernels_init(mtm_label_kernels *k, unsigned cpu)
 {
-    *k = (mtm_label_kernels){count_u8, count_u16, pick_u8, pick_u16};
+    *k = (mtm_label_kernels){.count_u8 = count_u8,
+                             .count_u16 = count_u16,
+                             .pick_u8 = pick_u8,
+                             .pick_u16 = pick_u16,
+                             .changes = {changes_u8, changes_u16, changes_u32, changes_u64},
+                             .differs = {differs_u8, differs_u16, differs_u32, differs_u64}};
+#if defined(__x86_64__)
+    if (cpu & MTM_CPU_AVX2)
+        mtm_label_kernels_avx2(k);
+#endif
 }

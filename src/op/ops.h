@@ -44,6 +44,10 @@
     X(spike)                                                                                                 \
     X(ghosting)                                                                                              \
     X(motion)                                                                                                \
+    X(connected_components)                                                                                  \
+    X(keep_largest)                                                                                          \
+    X(distance_transform)                                                                                    \
+    X(one_hot)                                                                                               \
     X(random_flip)                                                                                           \
     X(random_rot90)                                                                                          \
     X(random_affine)                                                                                         \

@@ -29,8 +29,9 @@
     X(convert)                                                                                               \
     X(convolve)                                                                                              \
     X(ebcot)                                                                                                 \
-    X(ht_decode) X(ht_encode) X(pointwise) X(resample) X(stats) X(stream) X(warp) X(wavelet) X(color)        \
-        X(bias) X(fft)
+    X(ht_decode)                                                                                             \
+    X(ht_encode) X(pointwise) X(resample) X(stats) X(stream) X(warp) X(wavelet) X(color) X(bias) X(fft)      \
+        X(distance) X(label)
 
 enum {
     MTM_CHECK_SIZES = 80, /* cases that mtm_check_size knows: 0 … 67, then a dozen larger ones */
