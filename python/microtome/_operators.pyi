@@ -54,6 +54,9 @@ class GaussianBlur(Operator):
 class Sharpen(Operator):
     def __init__(self, *args: Any, sigma: float | Sequence[Any] | ArrayLike = 1, amount: float = 1) -> None: ...
 
+class Median(Operator):
+    def __init__(self, *args: Any, radius: int | Sequence[int | None] = 1) -> None: ...
+
 class LowResolution(Operator):
     def __init__(self, *args: Any, zoom: float | Sequence[Any] | ArrayLike = ..., interp: Literal['nearest', 'linear', 'cubic'] = 'linear') -> None: ...
 
@@ -173,6 +176,9 @@ class RandomBlur(Operator):
 
 class RandomSharpen(Operator):
     def __init__(self, *args: Any, sigma: float | Sequence[Any] | ArrayLike = (0.5, 1.5), amount: float | Sequence[Any] | ArrayLike = (0.5, 2), p: float = 0.5, per_channel: bool = False) -> None: ...
+
+class RandomMedian(Operator):
+    def __init__(self, *args: Any, radius: int | Sequence[int | None] = 1, p: float = 0.5, per_channel: bool = False) -> None: ...
 
 class RandomLowResolution(Operator):
     def __init__(self, *args: Any, zoom: float | Sequence[Any] | ArrayLike = (0.5, 1), p: float = 0.5, per_channel: bool = False, interp: Literal['nearest', 'linear', 'cubic'] = 'linear') -> None: ...

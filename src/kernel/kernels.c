@@ -9,6 +9,7 @@ void mtm_kernels_init(mtm_kernels *k, unsigned cpu)
     mtm_stats_kernels_init(&k->stats, cpu);
     mtm_label_kernels_init(&k->label, cpu);
     mtm_distance_kernels_init(&k->distance, cpu);
+    mtm_median_kernels_init(&k->median, cpu);
     mtm_pointwise_kernels_init(&k->pointwise, cpu);
     mtm_warp_kernels_init(&k->warp, cpu);
     mtm_resample_kernels_init(&k->resample, cpu);

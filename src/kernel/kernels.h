@@ -14,6 +14,7 @@
 #include "kernel/fft.h"
 #include "kernel/ht.h"
 #include "kernel/label.h"
+#include "kernel/median.h"
 #include "kernel/pointwise.h"
 #include "kernel/resample.h"
 #include "kernel/select.h"
@@ -25,6 +26,7 @@ typedef struct mtm_kernels {
     mtm_convert_kernels convert;
     mtm_label_kernels label;
     mtm_distance_kernels distance;
+    mtm_median_kernels median;
     mtm_pointwise_kernels pointwise;
     mtm_warp_kernels warp;
     mtm_select_kernels select;

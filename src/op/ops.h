@@ -22,6 +22,7 @@
     X(grid_distortion)                                                                                       \
     X(gaussian_blur)                                                                                         \
     X(sharpen)                                                                                               \
+    X(median)                                                                                                \
     X(low_resolution)                                                                                        \
     X(coarse_dropout)                                                                                        \
     X(histogram_match)                                                                                       \
@@ -62,6 +63,7 @@
     X(random_salt_and_pepper)                                                                                \
     X(random_blur)                                                                                           \
     X(random_sharpen)                                                                                        \
+    X(random_median)                                                                                         \
     X(random_low_resolution)                                                                                 \
     X(random_coarse_dropout)                                                                                 \
     X(random_gamma)                                                                                          \

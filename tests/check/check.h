@@ -30,7 +30,8 @@
     X(convolve)                                                                                              \
     X(ebcot)                                                                                                 \
     X(ht_decode)                                                                                             \
-    X(ht_encode) X(pointwise) X(resample) X(stats) X(stream) X(warp) X(wavelet) X(color) X(bias) X(fft)      \
+    X(ht_encode)                                                                                             \
+    X(median) X(pointwise) X(resample) X(stats) X(stream) X(warp) X(wavelet) X(color) X(bias) X(fft)         \
         X(distance) X(label)
 
 enum {

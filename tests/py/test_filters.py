@@ -88,6 +88,75 @@ def test_sharpen_with_channels_and_out(rng):
     )
 
 
+# ---- median -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, (20, 37, 70), (40, 130), (1, 1, 1)])
+@pytest.mark.parametrize("radius", [0, 1, 2, "thin", "each"])
+def test_median_is_scipy(rng, shape, radius):
+    n = len(shape)
+    radius = {"thin": (0, 1, 1)[-n:], "each": (1, 3, 2)[-n:]}.get(radius, radius)
+    box = [2 * r + 1 for r in np.broadcast_to(radius, n)]
+    for dtype in ("float32", "uint8", "int16"):
+        a = picture(rng, shape, dtype)
+        expected = ndimage.median_filter(a, size=box, mode="reflect").astype("f4")
+        np.testing.assert_array_equal(mt.ops.median(a, radius), expected)
+    turned = mt.ops.median(a.T[::-1], tuple(np.broadcast_to(radius, n)[::-1].tolist()))
+    np.testing.assert_array_equal(turned, expected.T[::-1])
+
+
+def test_median_of_large_boxes(rng):
+    """Reflected several times, where SciPy's own is another: numbers of its boxes then lie outside of the image."""
+    a = picture(rng, (3, 4, 40), "float64")
+    for radius in (5, (0, 40, 40), (15, 15, 15), (0, 0, 127)):
+        r = np.broadcast_to(radius, 3)
+        padded = np.pad(a.astype("f4"), [(k, k) for k in r], mode="symmetric")
+        boxes = np.lib.stride_tricks.sliding_window_view(padded, [2 * k + 1 for k in r])
+        expected = np.empty(a.shape, "f4")
+        for i in np.ndindex(a.shape):
+            expected[i] = np.partition(boxes[i].ravel(), boxes[i].size // 2)[boxes[i].size // 2]
+        np.testing.assert_array_equal(mt.ops.median(a, radius), expected)
+
+
+@pytest.mark.parametrize("radius", [1, 2, (0, 1, 1)])
+def test_median_counts_nan_as_the_greatest(rng, radius):
+    a = picture(rng, (6, 9, 40))
+    a[rng.random(a.shape) < 0.3] = np.nan
+    a[rng.random(a.shape) < 0.1] = np.inf
+    a[rng.random(a.shape) < 0.1] = -np.inf
+    r = np.broadcast_to(radius, 3)
+    padded = np.pad(a, [(k, k) for k in r], mode="symmetric")
+    boxes = np.lib.stride_tricks.sliding_window_view(padded, [2 * k + 1 for k in r]).reshape(*a.shape, -1)
+    expected = np.sort(boxes, axis=-1)[..., boxes.shape[-1] // 2]
+    np.testing.assert_array_equal(mt.ops.median(a, radius), expected)
+
+
+def test_median_with_channels_out_and_labels(rng):
+    a = picture(rng, (2, 7, 8, 9), "int16")
+    each = np.stack([mt.ops.median(c) for c in a])
+    np.testing.assert_array_equal(mt.ops.median(a, channels=True), each)
+    memory = np.zeros((2, 7, 8, 18), np.float32)
+    mt.ops.median(a, 1, channels=True, out=memory[..., ::2])
+    np.testing.assert_array_equal(memory[..., ::2], each)
+    np.testing.assert_array_equal(mt.ops.median(a, 1, channels=True, dtype="int16"), each.astype("i2"))
+    b = a.astype("f4")
+    mt.ops.median(b, 1, channels=True, out=b)
+    np.testing.assert_array_equal(b, each)
+    sample = {"image": a, "label": (a[:1] > 90).astype("u1")}
+    chain = mt.Chain([mt.RandomMedian(radius=(1, 3), p=0.75)])
+    seen = []
+    for i in range(60):
+        drawn = chain.draw(seed=4, index=i, sample=sample)[0]["drawn"]
+        seen.append(drawn and drawn["radius"][0])
+        if i < 8:
+            out = chain(sample, seed=4, index=i)
+            expected = mt.ops.median(a, seen[-1], channels=True) if drawn else a.astype("f4")
+            np.testing.assert_array_equal(out["image"], expected)
+            np.testing.assert_array_equal(out["label"], sample["label"])
+    assert set(seen) == {None, 1, 2, 3}
+    assert abs(seen.count(None) / 60 - 0.25) < 3.89 * np.sqrt(0.25 * 0.75 / 60)
+
+
 # ---- low_resolution -----------------------------------------------------------------------------------------
 
 
@@ -378,6 +447,8 @@ def test_threads_change_nothing(rng, threads):
     a = picture(rng, (2, 33, 34, 35), "int16")
     calls = [
         lambda: mt.ops.sharpen(a, 1.2, 2, channels=True),
+        lambda: mt.ops.median(a, 1, channels=True),
+        lambda: mt.ops.median(a, (1, 2, 0), channels=True),
         lambda: mt.ops.low_resolution(a, 0.6, "cubic", channels=True),
         lambda: mt.ops.low_resolution(a, 0.6, channels=True),
         lambda: mt.ops.coarse_dropout(a, (1, 2, 3), 9, fill_with="mean", channels=True),
@@ -431,6 +502,9 @@ def test_noise_stays_at_its_voxels_in_a_chain(rng):
         (lambda: mt.RandomCoarseDropout(size=(0, 3)), "random_coarse_dropout.*size must lie"),
         (lambda: mt.RandomHistogramShift(points=2), "random_histogram_shift.*points must lie"),
         (lambda: mt.RandomShot(factor=(-1, 2)), "random_shot.*factor must lie"),
+        (lambda: mt.RandomMedian(radius=(2, 1)), "random_median.*radius runs from"),
+        (lambda: mt.RandomMedian(radius=16), "random_median.*radius must lie"),
+        (lambda: mt.Median(128), "median.*radius must lie"),
         (lambda: mt.Zoom((1, 0, 1)), "zoom.*factor must be above 0"),
         (lambda: mt.HistogramShift((0, 0.5, 0.4, 1)), "histogram_shift.*points descend"),
         (lambda: mt.HistogramShift((0,)), "histogram_shift.*points has 1"),
@@ -454,6 +528,7 @@ def test_refused_at_construction(make, message):
         (lambda a: mt.ops.coarse_dropout(a, (0, 0, 0), (2, 2)), "coarse_dropout.*size has 2 numbers"),
         (lambda a: mt.ops.low_resolution(a, (0.5, 0.5)), "low_resolution.*zoom"),
         (lambda a: mt.ops.sharpen(a, (1, 1)), "sharpen.*sigma"),
+        (lambda a: mt.ops.median(a, 16), "median.*radius: a box of 33 x 33 x 33 has more than 32768 voxels"),
         (
             lambda a: mt.ops.histogram_match(a, np.full((2, 2), np.nan)),
             "histogram_match.*reference is finite",
@@ -481,6 +556,8 @@ def test_every_filter_takes_planes_and_thin_volumes():
         for x in (a, a[0]):
             for result in (
                 mt.ops.sharpen(x, 2.0),
+                mt.ops.median(x, 1),
+                mt.ops.median(x, 2),
                 mt.ops.low_resolution(x, 0.3, "cubic"),
                 mt.ops.zoom(x, 0.5),
                 mt.ops.histogram_match(x, a),
