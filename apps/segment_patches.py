@@ -39,7 +39,7 @@ def chain(fields, patch, object_box):
     )
     return mt.Chain(
         [
-            *(mt.Normalize(name, nonzero=True) for name in fields),
+            *(mt.Normalize(name) for name in fields),
             crop,
             mt.RandomZoom(scale=(1.0, 1.4), p=0.15),
             mt.RandomFlip(p=0.5),
@@ -96,7 +96,7 @@ def main():
             known, held_out, fields, names = items[:-2], items[-2:], ["image"], ["large", "middle", "small"]
         if args.shuffle_labels:
             known = scrambled(known, args.out / "scrambled", args.seed)
-        whole = mt.Chain([mt.Normalize(name, nonzero=True) for name in fields])
+        whole = mt.Chain([mt.Normalize(name) for name in fields])
         tests = [whole({f: item[f] for f in (*fields, "label")}) for item in held_out]
         ways = {"with object boxes": True, "without": False}
         chosen = {k: v for k, v in ways.items() if args.compare or v == args.object_box}
