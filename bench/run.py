@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: every row of doc/performance.md. Ours and each installed peer in one process, interleaved.
 
-Usage: bench/run.py [io] [ops] [mr] [loader] [codec] [--json FILE] [--update] [--large FOLDER]
+Usage: bench/run.py [io] [ops] [mr] [loader] [feed] [codec] [--json FILE] [--update] [--large FOLDER]
 --update rewrites the tables in doc/performance.md and, for the codec, doc/codec.md. --large measures the memory of a region of
 a 20000 × 20000 picture too, which takes minutes and room for it in FOLDER.
 BENCH_PEERS=1 make bench installs the optional peers first.
@@ -18,6 +18,7 @@ from pathlib import Path
 import harness
 import peers
 import rows_codec
+import rows_feed
 import rows_io
 import rows_loader
 import rows_mr
@@ -28,6 +29,7 @@ GROUPS = {
     "ops": rows_ops.rows,
     "mr": rows_mr.rows,
     "loader": rows_loader.rows,
+    "feed": rows_feed.rows,
     "codec": rows_codec.rows,
 }
 ROOT = Path(__file__).resolve().parent.parent
