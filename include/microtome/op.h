@@ -31,7 +31,7 @@ typedef struct mtm_ints {
 
 typedef struct mtm_floats {
     int32_t n;
-    double v[32];
+    double v[64];
 } mtm_floats;
 
 /* One parameter, declared once: drives checking, Python signatures, stubs, the command line and doc/. */

@@ -10,7 +10,7 @@
 #include "microtome/op.h"
 #include "op/random.h"
 
-enum { TEXT_ROOM = 64, MOST_INTS = 48, MOST_FLOATS = 32, MOST_NUMBERS = 48 /* the larger of the two */ };
+enum { TEXT_ROOM = 64, MOST_INTS = 48, MOST_FLOATS = 64, MOST_NUMBERS = 64 /* the larger of the two */ };
 
 static bool in_range(const mtm_param *p, double v)
 {
@@ -92,7 +92,7 @@ static mtm_status set_numbers(const mtm_op *op, const mtm_param *p, void *at, co
     case MTM_PARAM_INTS: return set_ints(op, p, at, v, n, err);
     case MTM_PARAM_FLOATS:
         if (n > MOST_FLOATS)
-            return wrong(op, p, "at most 32 numbers", err);
+            return wrong(op, p, "at most 64 numbers", err);
         for (int32_t i = 0; i < n; i++)
             if (!in_range(p, v[i]))
                 return out_of_range(op, p, v[i], err);

@@ -163,7 +163,7 @@ static mtm_status bias_run(mtm_exec *x, const void *args, const mtm_spec *spec, 
      MOST_DEGREE,                                                                                            \
      NULL,                                                                                                   \
      "",                                                                                                     \
-     "Highest degree of a term; with at most 32 coefficients 3 in volumes, 6 in planes."}
+     "Highest degree of a term; with at most 64 coefficients 5 in volumes, 6 in planes."}
 #define BASIS_PARAM(args)                                                                                    \
     {"basis",                                                                                                \
      MTM_PARAM_CHOICE,                                                                                       \

@@ -43,7 +43,7 @@ typedef struct spike_job {
     const mtm_array *in;
     mtm_array out;
     int32_t n;
-    int64_t k[16][3];        /* frequency of each spike, 0 … n − 1 of Z, Y, X */
+    int64_t k[32][3];        /* frequency of each spike, 0 … n − 1 of Z, Y, X */
     const float *wave;       /* of each spike: cosines along x, sines along x */
     const double *amplitude; /* per channel */
 } spike_job;
