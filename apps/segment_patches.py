@@ -20,6 +20,7 @@ from segmentation import (
     comparison,
     dataset_json,
     dice_of,
+    drawn,
     fullest,
     items_of,
     overlays,
@@ -108,11 +109,13 @@ def main():
                 args.out / way.replace(" ", "_") if args.compare else args.out,
             )
             runs[way] = one_run(own, known, tests, fields, len(names) + 1, setting)
-        report(args, runs, held_out, tests, fields, names, data, setting)
+        if args.rank == 0:
+            report(args, runs, (known, held_out, tests), fields, names, data, setting)
 
 
-def report(args, runs, held_out, tests, fields, names, data, setting):
+def report(args, runs, cases, fields, names, data, setting):
     """CASE_seg.nii.gz of the held-out cases, then the pages."""
+    known, held_out, tests = cases
     (way, (history, network, segment)), histories = (
         next(iter(runs.items())),
         {k: r[0] for k, r in runs.items()},
@@ -139,6 +142,8 @@ def report(args, runs, held_out, tests, fields, names, data, setting):
         ["label", *(f"Dice, {k}" for k in runs)],
         [[n, *(best[k][f"dice_{c}"] for k in runs)] for c, n in enumerate(names, 1)],
     )
+    boxes = [drawn(chain(fields, setting[0], way == "with object boxes"), known, fields[0]) for way in runs]
+    page.picture(overlays(boxes, [], list(runs), names), "What the network sees: patches after augmentation.")
     rows, stems = [], []
     for item, test in zip(held_out, tests):
         stems.append(item.get("case") or item.get("subject") or Path(item["label"]).name.split(".")[0])

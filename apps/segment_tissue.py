@@ -11,7 +11,7 @@ import microtome as mt
 import numpy as np
 import torch
 from common import begin_report, curves, finish, loader, parser, session, synthetic, train
-from segmentation import ResidualUNet, dice_of, fullest, items_of, overlays, scrambled, stacked
+from segmentation import ResidualUNet, dice_of, drawn, fullest, items_of, overlays, scrambled, stacked
 
 FIELDS, CLASSES = ("t1", "t1_ir", "flair"), 9
 NAMES = ["cortex", "deep grey", "white matter", "lesions", "CSF", "ventricles", "cerebellum", "brain stem"]
@@ -76,12 +76,13 @@ def main():
 
         every = max(1, steps // 4) if args.quick else 100
         history = train(args, network, optimizer, feed, loss_of, validate, every, max, schedule)
-        report(args, history, network, segment, held_out, tests, data, (crop, batch, crops))
+        if args.rank == 0:
+            report(args, history, network, segment, (known, held_out, tests), data, (crop, batch, crops))
 
 
-def report(args, history, network, segment, held_out, tests, data, sizes):
+def report(args, history, network, segment, cases, data, sizes):
     """ID_seg.nii.gz of every held-out subject, then the pages."""
-    crop, batch, crops = sizes
+    (known, held_out, tests), (crop, batch, crops) = cases, sizes
     what = "A residual 3-D U-Net labels each voxel of a brain with its tissue, from three sequences."
     settings = {
         "crop, voxels": " × ".join(map(str, crop)),
@@ -92,6 +93,9 @@ def report(args, history, network, segment, held_out, tests, data, sizes):
     page = begin_report(args, "Brain tissue segmentation", what, data, history, settings)
     page.picture(
         curves(history, "Dice, mean of the labels"), "Training loss; Dice of the subject that was held out."
+    )
+    page.picture(
+        overlays([drawn(chain(crop), known, "t1")], [], [], NAMES), "What the network sees: crops of T1."
     )
     rows, names = [], []
     for item, test in zip(held_out, tests):

@@ -142,6 +142,13 @@ def overlays(rows, titles, names, labels):
     return figure
 
 
+def drawn(chain, items, field, n=6):
+    """What the network sees: the fullest slices of n samples of a chain, as a row for overlays()."""
+    samples = [chain(item, seed=1, index=i) for i, item in enumerate((items * n)[:n])]
+    slices = [(fullest(np.asarray(s["label"])[0]), s) for s in samples]
+    return [(np.asarray(s[field])[0, z], np.asarray(s["label"])[0, z]) for z, s in slices]
+
+
 def fullest(label):
     """The slice of a label map that shows most classes, and of those the one with most voxels."""
     return int(np.argmax([len(np.unique(plane)) + (plane > 0).mean() for plane in label]))

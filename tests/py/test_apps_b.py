@@ -76,7 +76,7 @@ def test_segment_tissue_resumes_bit_for_bit(program, mrbrains, tmp_path):
     # The labels are on the input's grid, and the report has curves and slices.
     found, t1 = mt.open(tmp_path / "whole" / "2_seg.nii.gz"), mt.open(mrbrains / "2" / "T1.nii")
     assert found.shape == t1.shape and np.allclose(found.affine, t1.affine) and found.dtype == np.uint8
-    assert (tmp_path / "whole" / "report.html").read_text().count("<img") == 2
+    assert (tmp_path / "whole" / "report.html").read_text().count("<img") == 3
     result = json.loads((tmp_path / "whole" / "result.json").read_text())
     assert {"val_dice", "dice_1", "dice_8", "wait_share"} <= result.keys()
     assert list((tmp_path / "whole" / "tensorboard").iterdir())
@@ -103,7 +103,7 @@ def test_segment_patches_with_and_without_object_boxes(program, tmp_path, rng):
         *("--data", data, "--out", out, "--quick", "--threads", 1, "--steps", 2, "--compare"),
     )
     page = (out / "report.html").read_text()
-    assert page.count("<img") == 3 and "tumour" in page and "time of an epoch" in page
+    assert page.count("<img") == 4 and "tumour" in page and "time of an epoch" in page
     result = json.loads((out / "result.json").read_text())
     assert {"val_dice", "val_dice_without", "dice_2", "dice_2_without"} <= result.keys()
     (found,) = out.glob("case_*_seg.nii.gz")
