@@ -8,7 +8,7 @@ export PATH := $(VENV)/bin:$(PATH)
 RUN = PYTHONPATH=$(CURDIR)/$(BUILD)/python $(PYTHON)
 FUZZ_SECONDS ?= 60
 
-.PHONY: all build demo test bench check asan tsan fuzz doc format clean
+.PHONY: all build demo train test bench check asan tsan fuzz doc format clean
 
 all: build
 
@@ -21,6 +21,12 @@ demo:
 	@tools/setup.sh test demo
 	@$(MAKE) --no-print-directory build
 	$(RUN) apps/demo.py --out build/demo
+
+# Every training program with --quick and its control; TRAIN="classify_sex --no-control" for some of it.
+train:
+	@tools/setup.sh test apps
+	@$(MAKE) --no-print-directory build
+	$(RUN) tools/run_apps.py $(TRAIN)
 
 test: build
 	$(RUN) tools/run_tests.py --build $(BUILD)
