@@ -52,7 +52,10 @@ class ResidualUNet(nn.Module):
             more = [Unit(width, width) for _ in range(units - 1)]
             self.down.append(nn.Sequential(Unit(before, width, stride), *more))
         self.up = nn.ModuleList(Unit(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1]))
-        self.heads = nn.ModuleList(nn.Conv3d(w, classes, 1) for w in widths[-2::-1])
+        heads = (
+            widths[-2::-1] if deep else widths[:1]
+        )  # what has no part in the loss must not be there: DistributedDataParallel
+        self.heads = nn.ModuleList(nn.Conv3d(w, classes, 1) for w in heads)
 
     def forward(self, x):
         x, kept = self.stem(x), []
@@ -60,11 +63,13 @@ class ResidualUNet(nn.Module):
             x = level(x)
             kept.append(x)
         outputs = []
-        for up, head, skip in zip(self.up, self.heads, kept[-2::-1]):
+        for up, skip in zip(self.up, kept[-2::-1]):
             x = functional.interpolate(x, size=skip.shape[2:], mode="trilinear", align_corners=False)
             x = up(torch.cat([x, skip], 1))
-            outputs.append(head(x) if (self.deep and self.training) or up is self.up[-1] else None)
-        return outputs[::-1] if self.deep and self.training else outputs[-1]
+            outputs.append(x)
+        if self.deep and self.training:
+            return [head(x) for head, x in zip(self.heads, outputs)][::-1]
+        return self.heads[-1](outputs[-1])
 
 
 def items_of(sample, fields):
