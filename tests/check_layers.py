@@ -20,7 +20,7 @@ ALLOWED = {
     "image": ["base", "array", "io", "codec"],
     "format": ["image", "codec", "io", "array", "base"],
     "op": ["base", "array", "kernel"],
-    "pipe": ["op", "image", "array", "base"],
+    "pipe": ["op", "image", "array", "base", "kernel"],
     "load": ["op", "image", "array", "base"],
     "cli": [],
 }

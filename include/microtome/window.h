@@ -67,11 +67,12 @@ typedef struct mtm_window_options {
 MTM_API mtm_status mtm_window_sum_new(mtm_window_sum **out, const int64_t shape[3], int64_t classes,
                                       const int64_t size[3], const mtm_window_options *opt, mtm_error *err);
 MTM_API void mtm_window_sum_free(mtm_window_sum *s);
-/* Adds the scores [C, z, y, x] (any dtype, any strides, 0 for scores of the whole window) of the window at `start`; what
- * lies outside the volume is left out. Errors: MTM_E_INVAL (shape; a window outside the volume; with `ordered`, one
- * that begins before the last one; after the end), MTM_E_NOMEM. */
-MTM_API mtm_status mtm_window_add(mtm_window_sum *s, const int64_t start[3], const mtm_array *scores,
-                                  mtm_error *err);
+/* Adds n windows: scores [n, C, z, y, x] (any dtype, any strides, 0 for scores of a whole window), window i at start[i]; what
+ * lies outside the volume is left out. Neighbours with one start along z share a pass over the sums. done: planes below it
+ * get no window after these, and are finished in the same pass; 0: not known. Errors: MTM_E_INVAL (shape; a window outside
+ * the volume, or on a finished plane), MTM_E_NOMEM. After an error part of the windows may have been added. */
+MTM_API mtm_status mtm_window_add(mtm_window_sum *s, int64_t n, const int64_t (*start)[3],
+                                  const mtm_array *scores, int64_t done, mtm_error *err);
 /* Divides what is left and hands the result out (one reference, where it was made here). A voxel that no window covered is
  * 0. Nothing can be added afterwards. */
 MTM_API mtm_status mtm_window_finish(mtm_window_sum *s, mtm_array *out, mtm_error *err);

@@ -211,9 +211,13 @@ class Aggregator:
             a = np.broadcast_to(a.reshape(-1, *(1,) * len(self.size)), (len(a), *self.size))
         if a.ndim != len(self.size) + 1:
             raise InvalidError(f"the scores have the shape {a.shape}, {(self.classes, *self.size)} fits")
+        self._add_batch([_extents(tuple(position), len(self.size), "position")], a[None], 0)
+
+    def _add_batch(self, starts, scores, done):
+        """Windows with scores [N, K, …]; no window after these begins below `done` along the first axis."""
         if len(self.size) == 2:
-            a = a[:, None]
-        self._sum.add(_three(_extents(tuple(position), len(self.size), "position"), 0), a)
+            scores, done = scores[:, :, None], 0
+        self._sum.add([_three(s, 0) for s in starts], scores, done)
 
     def result(self) -> Any:
         """What was added, divided by the weights: [K, Z, Y, X] float32 (or the class numbers), or `out`. Voxels that no window covered
@@ -394,8 +398,8 @@ def sliding_window(
                 scores, shape, window, classes, weights, sigma, argmax, not in_place, target, max_memory
             )
             _check_scores(scores, len(chosen), total)
-            for at, one in zip(chosen, scores, strict=True):
-                total.add(at, one)
+            after = starts[first + len(chosen) :]
+            total._add_batch(chosen, scores, max(after[0][0], 0) if after else shape[0])
             if bar is not None:
                 bar.update(len(chosen))
     result = total.result()

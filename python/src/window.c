@@ -139,27 +139,57 @@ static void sum_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
-PyDoc_STRVAR(sum_add_doc,
-             "add(start, scores)\n--\n\nAdds the scores [C, z, y, x] of the window at start (z, y, x).");
+/* A list of starts (z, y, x). PyMem_Free the result; NULL: exception set. */
+static int64_t (*starts_get(PyObject *list, Py_ssize_t *n))[3]
+{
+    *n = PyList_Size(list);
+    int64_t (*const at)[3] = *n >= 0 ? PyMem_Malloc(((size_t)*n + 1) * sizeof *at) : NULL;
+
+    for (Py_ssize_t i = 0; at && i < *n; i++) {
+        long long v[3];
+
+        if (!PyArg_ParseTuple(PyList_GetItem(list, i), "LLL", &v[0], &v[1], &v[2])) {
+            PyMem_Free(at);
+            return NULL;
+        }
+        at[i][0] = v[0], at[i][1] = v[1], at[i][2] = v[2];
+    }
+    return at;
+}
+
+PyDoc_STRVAR(
+    sum_add_doc,
+    "add(starts, scores, done)\n--\n\n"
+    "Adds the scores [N, C, z, y, x] of the windows at starts [(z, y, x), …]; planes below done get\n"
+    "no window after these.");
 static PyObject *sum_add(PyObject *self, PyObject *args)
 {
     core_state *const st = CORE_STATE(self);
     SumObject *const o = (SumObject *)self;
-    long long at[3];
+    long long done;
     core_view scores = {0};
-    PyObject *object;
+    PyObject *list, *object;
+    Py_ssize_t n;
     mtm_error err;
     mtm_status rc;
 
-    if (!PyArg_ParseTuple(args, "(LLL)O", &at[0], &at[1], &at[2], &object) || !enter(o))
+    if (!PyArg_ParseTuple(args, "O!OL", &PyList_Type, &list, &object, &done))
         return NULL;
-    if (!core_view_get(st, &scores, object, false, "the scores")) {
-        o->busy = false;
+    int64_t (*const at)[3] = starts_get(list, &n);
+    if (!at)
+        return NULL;
+    if (!enter(o)) {
+        PyMem_Free(at);
         return NULL;
     }
-    const int64_t start[3] = {at[0], at[1], at[2]};
-    Py_BEGIN_ALLOW_THREADS rc = mtm_window_add(o->sum, start, &scores.a, &err);
+    if (!core_view_get(st, &scores, object, false, "the scores")) {
+        o->busy = false;
+        PyMem_Free(at);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS rc = mtm_window_add(o->sum, n, (const int64_t (*)[3])at, &scores.a, done, &err);
     Py_END_ALLOW_THREADS core_view_drop(&scores);
+    PyMem_Free(at);
     o->busy = false;
     return rc ? core_raise(st, &err) : Py_NewRef(Py_None);
 }

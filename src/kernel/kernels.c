@@ -22,4 +22,5 @@ void mtm_kernels_init(mtm_kernels *k, unsigned cpu)
     mtm_color_kernels_init(&k->color, cpu);
     mtm_fft_kernels_init(&k->fft, cpu);
     mtm_bias_kernels_init(&k->bias, cpu);
+    mtm_window_kernels_init(&k->window, cpu);
 }

@@ -21,6 +21,7 @@
 #include "kernel/stats.h"
 #include "kernel/warp.h"
 #include "kernel/wavelet.h"
+#include "kernel/window.h"
 
 typedef struct mtm_kernels {
     mtm_convert_kernels convert;
@@ -41,6 +42,7 @@ typedef struct mtm_kernels {
     mtm_color_kernels color;
     mtm_fft_kernels fft;
     mtm_bias_kernels bias;
+    mtm_window_kernels window;
 } mtm_kernels;
 
 void mtm_kernels_init(mtm_kernels *k, unsigned cpu);

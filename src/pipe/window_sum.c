@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "array/array.h"
+#include "kernel/window.h"
 #include "pipe/window.h"
 
 enum { CHUNK = 1024 }; /* voxels of a row that are finished together; on the stack */
@@ -12,6 +13,7 @@ enum { CHUNK = 1024 }; /* voxels of a row that are finished together; on the sta
 struct mtm_window_sum {
     int64_t shape[3], size[3], classes;
     mtm_window_axes weight;
+    mtm_window_kernels kernels;
     bool argmax, ordered, in_place, finished;
     int64_t depth;   /* planes in the ring: plane z is at z % depth */
     int64_t base;    /* planes below are stored */
@@ -118,6 +120,7 @@ mtm_status mtm_window_sum_new(mtm_window_sum **out, const int64_t shape[3], int6
     s->classes = classes, s->argmax = opt->argmax, s->ordered = opt->ordered;
     s->in_place = same_place(opt);
     s->depth = s->ordered ? mtm_min_i64(size[0], shape[0]) : shape[0];
+    mtm_window_kernels_init(&s->kernels, mtm_cpu_flags());
     s->pool = opt->pool, s->recycler = opt->recycler;
     MTM_TRY(mtm_window_axes_new(&s->weight, size, opt->weights, opt->sigma, err));
     MTM_TRY(make_out(s, opt->out, err));
@@ -175,25 +178,10 @@ static void argmax_row(const mtm_window_sum *s, int64_t z, int64_t y)
         for (int32_t c = 0; c < s->classes; c++) {
             const float *const v = sum_row(s, c, z % s->depth, y) + x;
 
-            for (int64_t i = 0; i < n; i++) {
-                label[i] = v[i] > best[i] ? c : label[i];
-                best[i] = v[i] > best[i] ? v[i] : best[i];
-            }
+            s->kernels.better(best, label, v, c, n);
         }
         store(s, row, x, label, MTM_I32, n);
     }
-}
-
-static void divide(float *restrict out, const float *restrict v, const float *restrict w, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        out[i] = v[i] / w[i];
-}
-
-static void divide_here(float *restrict v, const float *restrict w, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        v[i] /= w[i];
 }
 
 static void mean_row(const mtm_window_sum *s, int64_t c, int64_t z, int64_t y)
@@ -205,15 +193,33 @@ static void mean_row(const mtm_window_sum *s, int64_t c, int64_t z, int64_t y)
     float mean[CHUNK];
 
     if (s->in_place) {
-        divide_here(v, w, s->shape[2]);
+        s->kernels.divide(v, v, w, s->shape[2]);
         return;
     }
     for (int64_t x = 0; x < s->shape[2]; x += CHUNK) {
         const int64_t n = mtm_min_i64(CHUNK, s->shape[2] - x);
 
-        divide(mean, v + x, w + x, n);
+        s->kernels.divide(mean, v + x, w + x, n);
         store(s, row, x, mean, MTM_F32, n);
     }
+}
+
+static void finish_row(mtm_window_sum *s, int64_t z, int64_t y)
+{
+    const int64_t slot = z % s->depth, nx = s->shape[2];
+    int32_t *const filled = &s->filled[slot * s->shape[1] + y];
+    float *const w = total_row(s, slot, y);
+
+    for (int64_t c = 0; c < s->classes && *filled < nx; c++)
+        memset(sum_row(s, c, slot, y) + *filled, 0, (size_t)(nx - *filled) * sizeof(float));
+    memset(w + *filled, 0, (size_t)(nx - *filled) * sizeof(float));
+    *filled = 0;
+    for (int64_t i = 0; i < nx; i++)
+        w[i] = w[i] > 0 ? w[i] : 1; /* no window: 0 / 1 */
+    for (int64_t c = 0; c < s->classes && !s->argmax; c++)
+        mean_row(s, c, z, y);
+    if (s->argmax)
+        argmax_row(s, z, y);
 }
 
 static void finish_planes(void *arg, int64_t lo, int64_t hi)
@@ -221,22 +227,8 @@ static void finish_planes(void *arg, int64_t lo, int64_t hi)
     mtm_window_sum *const s = arg;
 
     for (int64_t z = s->base + lo; z < s->base + hi; z++)
-        for (int64_t y = 0; y < s->shape[1]; y++) {
-            const int64_t slot = z % s->depth, nx = s->shape[2];
-            int32_t *const filled = &s->filled[slot * s->shape[1] + y];
-            float *const w = total_row(s, slot, y);
-
-            for (int64_t c = 0; c < s->classes; c++)
-                memset(sum_row(s, c, slot, y) + *filled, 0, (size_t)(nx - *filled) * sizeof(float));
-            memset(w + *filled, 0, (size_t)(nx - *filled) * sizeof(float));
-            *filled = 0;
-            for (int64_t i = 0; i < nx; i++)
-                w[i] = w[i] > 0 ? w[i] : 1; /* no window: 0 / 1 */
-            for (int64_t c = 0; c < s->classes && !s->argmax; c++)
-                mean_row(s, c, z, y);
-            if (s->argmax)
-                argmax_row(s, z, y);
-        }
+        for (int64_t y = 0; y < s->shape[1]; y++)
+            finish_row(s, z, y);
 }
 
 /* Stores the planes below `upto`; at most a ring of them at a time, for those beyond have no slot of their own yet. */
@@ -253,95 +245,93 @@ static mtm_status advance(mtm_window_sum *s, int64_t upto, mtm_error *err)
 
 /* ---- adding ------------------------------------------------------------------------------------------- */
 
+enum { GROUP = 32 }; /* windows that are added in one pass over the sums */
+
 /* A window's part inside the volume. */
 typedef struct window_part {
-    mtm_window_sum *s;
-    mtm_array scores;             /* float32, unit stride along x; data at the part's first voxel */
+    mtm_array scores; /* [C, z, y, x] float32, unit stride along x; data at the part's first voxel */
     int64_t at[3], from[3], n[3]; /* in the volume; in the window; extents */
 } window_part;
 
-static void weights_row(float *restrict w, const float *restrict axis, float c, float floor, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++) {
-        const float v = c * axis[i];
-        w[i] = v > floor ? v : floor;
-    }
-}
-
-static void add_row(float *restrict sum, const float *restrict v, const float *restrict w, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        sum[i] += v[i] * w[i];
-}
-
-static void set_row(float *restrict sum, const float *restrict v, const float *restrict w, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        sum[i] = v[i] * w[i];
-}
-
-static void add_total(float *restrict sum, const float *restrict w, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        sum[i] += w[i];
-}
+/* Windows with one start along z; each row of sums is in the cache while all of them are added to it. */
+typedef struct window_group {
+    mtm_window_sum *s;
+    int32_t n;
+    int64_t done;    /* planes below are finished at once */
+    int64_t rows[2]; /* first and last + 1 that a window reaches */
+    window_part part[GROUP];
+} window_group;
 
 /* Voxels [x, x + n) of one row; the first `old` of them hold sums already. */
-static void add_piece(const window_part *p, int64_t z, int64_t y, int64_t x, int64_t n, int64_t old)
+static void add_piece(const mtm_window_sum *s, const window_part *p, int64_t z, int64_t y, int64_t x,
+                      int64_t n, int64_t old)
 {
-    const mtm_window_sum *const s = p->s;
     const mtm_window_axes *const a = &s->weight;
     const int64_t slot = (p->at[0] + z) % s->depth, row = p->at[1] + y, first = p->at[2] + x;
+    const int64_t ahead = 2 * p->scores.stride[2] / (int64_t)sizeof(float); /* the row after next */
     float *const total = total_row(s, slot, row) + first;
     float w[CHUNK];
 
-    weights_row(w, a->axis[2] + p->from[2] + x, a->axis[0][p->from[0] + z] * a->axis[1][p->from[1] + y],
-                a->floor, n);
+    s->kernels.weights(w, a->axis[2] + p->from[2] + x,
+                       a->axis[0][p->from[0] + z] * a->axis[1][p->from[1] + y], a->floor, n);
     for (int64_t c = 0; c < s->classes; c++) {
         const char *const line = (const char *)p->scores.data + c * p->scores.stride[0] +
                                  z * p->scores.stride[1] + y * p->scores.stride[2];
-        const float *const v = (const float *)line + x;
-        float *const sum = sum_row(s, c, slot, row) + first;
 
-        add_row(sum, v, w, old);
-        set_row(sum + old, v + old, w + old, n - old);
+        s->kernels.add(sum_row(s, c, slot, row) + first, (const float *)line + x, w, old, n, ahead);
     }
-    add_total(total, w, old);
+    for (int64_t i = 0; i < old; i++)
+        total[i] += w[i];
     memcpy(total + old, w + old, (size_t)(n - old) * sizeof *w);
+}
+
+static void add_row(const mtm_window_sum *s, const window_part *p, int64_t z, int64_t y)
+{
+    const int64_t slot = (p->at[0] + z) % s->depth, row = p->at[1] + y;
+    const int64_t begin = p->at[2], end = begin + p->n[2];
+    int32_t *const filled = &s->filled[slot * s->shape[1] + row];
+
+    if (*filled < begin) { /* a gap before this window */
+        const size_t gap = (size_t)(begin - *filled) * sizeof(float);
+
+        for (int64_t c = 0; c < s->classes; c++)
+            memset(sum_row(s, c, slot, row) + *filled, 0, gap);
+        memset(total_row(s, slot, row) + *filled, 0, gap);
+        *filled = (int32_t)begin;
+    }
+    for (int64_t x = 0; x < p->n[2]; x += CHUNK) {
+        const int64_t n = mtm_min_i64(CHUNK, p->n[2] - x);
+
+        add_piece(s, p, z, y, x, n, mtm_clamp_i64(*filled - begin - x, 0, n));
+    }
+    *filled = (int32_t)mtm_max_i64(*filled, end);
 }
 
 static void add_planes(void *arg, int64_t lo, int64_t hi)
 {
-    const window_part *const p = arg;
-    const mtm_window_sum *const s = p->s;
+    const window_group *const g = arg;
+    mtm_window_sum *const s = g->s;
 
-    for (int64_t z = lo; z < hi; z++)
-        for (int64_t y = 0; y < p->n[1]; y++) {
-            const int64_t slot = (p->at[0] + z) % s->depth, row = p->at[1] + y;
-            int32_t *const filled = &s->filled[slot * s->shape[1] + row];
-            const int64_t begin = p->at[2], end = begin + p->n[2];
+    for (int64_t z = lo; z < hi; z++) {
+        const bool last = g->part[0].at[0] + z < g->done;
 
-            if (*filled < begin) { /* a gap before this window */
-                const size_t gap = (size_t)(begin - *filled) * sizeof(float);
+        for (int64_t y = last ? 0 : g->rows[0]; y < (last ? s->shape[1] : g->rows[1]); y++) {
+            for (int32_t i = 0; i < g->n; i++) {
+                const window_part *const p = &g->part[i];
 
-                for (int64_t c = 0; c < s->classes; c++)
-                    memset(sum_row(s, c, slot, row) + *filled, 0, gap);
-                memset(total_row(s, slot, row) + *filled, 0, gap);
-                *filled = (int32_t)begin;
+                if (y >= p->at[1] && y < p->at[1] + p->n[1])
+                    add_row(s, p, z, y - p->at[1]);
             }
-            for (int64_t x = 0; x < p->n[2]; x += CHUNK) {
-                const int64_t n = mtm_min_i64(CHUNK, p->n[2] - x);
-
-                add_piece(p, z, y, x, n, mtm_clamp_i64(*filled - begin - x, 0, n));
-            }
-            *filled = (int32_t)mtm_max_i64(*filled, end);
+            if (last)
+                finish_row(s, g->part[0].at[0] + z, y);
         }
+    }
 }
 
-static mtm_status clip(window_part *p, const int64_t start[3], mtm_error *err)
+static mtm_status clip(const mtm_window_sum *s, window_part *p, const int64_t start[3], mtm_error *err)
 {
     for (int d = 0; d < 3; d++) {
-        const int64_t n = p->s->shape[d], size = p->s->size[d];
+        const int64_t n = s->shape[d], size = s->size[d];
 
         if (start[d] <= -size || start[d] >= n)
             return mtm_fail(err, MTM_E_INVAL, -1,
@@ -352,49 +342,83 @@ static mtm_status clip(window_part *p, const int64_t start[3], mtm_error *err)
         p->from[d] = p->at[d] - start[d];
         p->n[d] = mtm_min_i64(start[d] + size, n) - p->at[d];
     }
-    return MTM_OK;
-}
-
-/* The scores of the part, as float32 with unit stride along x: as they are, or copied. */
-static mtm_status view_scores(window_part *p, const mtm_array *scores, mtm_array *copy, mtm_error *err)
-{
-    const mtm_window_sum *const s = p->s;
-    const int64_t want[4] = {s->classes, s->size[0], s->size[1], s->size[2]};
-    const mtm_box box = {4, {0, p->from[0], p->from[1], p->from[2]}, {s->classes, p->n[0], p->n[1], p->n[2]}};
-
-    if (scores->ndim != 4 || memcmp(scores->shape, want, sizeof want))
+    if (p->at[0] < s->base)
         return mtm_fail(err, MTM_E_INVAL, -1,
-                        "the scores must be [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64
-                        "], one window of the classes",
-                        want[0], want[1], want[2], want[3]);
-    MTM_TRY(mtm_array_crop(&p->scores, scores, &box, err));
-    p->scores.owner = NULL;
-    if (scores->dtype == MTM_F32 && scores->stride[3] == (int64_t)sizeof(float))
-        return MTM_OK;
-    MTM_TRY(mtm_array_new(copy, MTM_F32, 4, p->scores.shape, s->recycler, err));
-    MTM_TRY(mtm_array_convert(copy, &p->scores, 1, 0, s->pool, err));
-    p->scores = *copy;
+                        "a window begins at plane %" PRId64 ", but those below %" PRId64
+                        " are finished: in order, please",
+                        p->at[0], s->base);
     return MTM_OK;
 }
 
-mtm_status mtm_window_add(mtm_window_sum *s, const int64_t start[3], const mtm_array *scores, mtm_error *err)
+/* The next windows with one start along z, at most GROUP; how many. */
+static mtm_status gather(window_group *g, int64_t n, const int64_t (*start)[3], const mtm_array *scores,
+                         mtm_error *err)
 {
-    window_part p = {.s = s};
+    mtm_window_sum *const s = g->s;
+
+    g->rows[0] = s->shape[1], g->rows[1] = 0;
+    for (g->n = 0; g->n < GROUP && g->n < n && start[g->n][0] == start[0][0]; g->n++) {
+        window_part *const p = &g->part[g->n];
+
+        MTM_TRY(clip(s, p, start[g->n], err));
+        p->scores.data = (char *)scores->data + g->n * scores->stride[0];
+        for (int d = 0; d < 4; d++)
+            p->scores.stride[d] = scores->stride[d + 1];
+        for (int d = 0; d < 3; d++)
+            p->scores.data = (char *)p->scores.data + p->from[d] * p->scores.stride[d + 1];
+        g->rows[0] = mtm_min_i64(g->rows[0], p->at[1]);
+        g->rows[1] = mtm_max_i64(g->rows[1], p->at[1] + p->n[1]);
+    }
+    return MTM_OK;
+}
+
+/* Adds one group and finishes the planes below `done` that it reaches. */
+static mtm_status add_group(window_group *g, int64_t done, mtm_error *err)
+{
+    mtm_window_sum *const s = g->s;
+    const int64_t first = g->part[0].at[0], end = first + g->part[0].n[0];
+
+    MTM_TRY(advance(s, s->ordered ? first : mtm_min_i64(first, done), err));
+    g->done = mtm_min_i64(done, end);
+    MTM_TRY(mtm_pool_for(s->pool, end - first, 1, add_planes, g, NULL, err));
+    s->base = mtm_max_i64(s->base, g->done);
+    return MTM_OK;
+}
+
+static mtm_status add_all(mtm_window_sum *s, int64_t n, const int64_t (*start)[3], const mtm_array *scores,
+                          int64_t done, mtm_error *err)
+{
+    window_group g = {.s = s};
+    mtm_array rest = *scores;
+
+    while (n > 0) {
+        MTM_TRY(gather(&g, n, start, &rest, err));
+        n -= g.n, start += g.n;
+        rest.data = (char *)rest.data + g.n * rest.stride[0];
+        MTM_TRY(add_group(&g, n ? mtm_min_i64(done, mtm_max_i64(start[0][0], 0)) : done, err));
+    }
+    return MTM_OK;
+}
+
+mtm_status mtm_window_add(mtm_window_sum *s, int64_t n, const int64_t (*start)[3], const mtm_array *scores,
+                          int64_t done, mtm_error *err)
+{
+    const int64_t want[5] = {n, s->classes, s->size[0], s->size[1], s->size[2]};
     mtm_array copy = {0};
 
     if (s->finished)
         return mtm_fail(err, MTM_E_INVAL, -1, "the result was taken already; nothing can be added");
-    MTM_TRY(clip(&p, start, err));
-    if (p.at[0] < s->base)
+    if (n < 1 || scores->ndim != 5 || memcmp(scores->shape, want, sizeof want))
         return mtm_fail(err, MTM_E_INVAL, -1,
-                        "this window begins at plane %" PRId64 ", but those below %" PRId64
-                        " are finished: in order, please",
-                        p.at[0], s->base);
-    mtm_status rc = view_scores(&p, scores, &copy, err);
-    if (!rc && s->ordered)
-        rc = advance(s, p.at[0], err);
+                        "the scores of %" PRId64 " windows must be [%" PRId64 ", %" PRId64 ", %" PRId64
+                        ", %" PRId64 ", %" PRId64 "]",
+                        n, want[0], want[1], want[2], want[3], want[4]);
+    if (scores->dtype == MTM_F32 && scores->stride[4] == (int64_t)sizeof(float))
+        return add_all(s, n, start, scores, done, err);
+    MTM_TRY(mtm_array_new(&copy, MTM_F32, 5, want, s->recycler, err));
+    mtm_status rc = mtm_array_convert(&copy, scores, 1, 0, s->pool, err);
     if (!rc)
-        rc = mtm_pool_for(s->pool, p.n[0], 1, add_planes, &p, NULL, err);
+        rc = add_all(s, n, start, &copy, done, err);
     mtm_array_drop(&copy);
     return rc;
 }

@@ -76,13 +76,13 @@ static void check_mean(const double *want, const mtm_array *got, bool argmax)
 /* Every way of keeping sums gives the mean. */
 static void mean(void **state)
 {
-    const int64_t scores_shape[4] = {C, WZ, WY, WX};
+    const int64_t scores_shape[5] = {1, C, WZ, WY, WX};
     mtm_window_options opt = {.struct_size = sizeof opt};
     mtm_array scores = {0}, weights = {0};
     mtm_windows w;
     mtm_error err;
 
-    assert_ok(mtm_array_new(&scores, MTM_F32, 4, scores_shape, NULL, &err));
+    assert_ok(mtm_array_new(&scores, MTM_F32, 5, scores_shape, NULL, &err));
     assert_ok(mtm_array_new(&weights, MTM_F32, 3, size, NULL, &err));
     assert_ok(mtm_window_plan(&w, shape, size, half, false, &err));
     assert_int_equal(mtm_window_count(&w), 4 * 4 * 2);
@@ -95,11 +95,13 @@ static void mean(void **state)
         double *const want = reference(&w, &weights);
         assert_ok(mtm_window_sum_new(&s, shape, C, size, &opt, &err));
         for (int64_t i = 0; i < mtm_window_count(&w); i++) {
-            int64_t at[3];
+            int64_t at[2][3] = {0};
 
-            mtm_window_start(&w, i, at);
+            mtm_window_start(&w, i, at[0]);
+            if (way % 2 && i + 1 < mtm_window_count(&w))
+                mtm_window_start(&w, i + 1, at[1]); /* what is finished early changes nothing */
             fill(&scores, i);
-            assert_ok(mtm_window_add(s, at, &scores, &err));
+            assert_ok(mtm_window_add(s, 1, at, &scores, at[1][0], &err));
         }
         assert_ok(mtm_window_finish(s, &got, &err));
         check_mean(want, &got, opt.argmax);
@@ -115,23 +117,23 @@ static void mean(void **state)
 static void strides(void **state)
 {
     static const int64_t volume[3] = {4, 5, 6}, window[3] = {3, 3, 4};
-    const int64_t turned[4] = {4, 3, 3, 2}, plain[4] = {2, 3, 3, 4};
+    const int64_t turned[5] = {1, 4, 3, 3, 2}, plain[5] = {1, 2, 3, 3, 4};
     double v[4 * 3 * 3 * 2];
-    mtm_array in = mtm_array_wrap(v, MTM_F64, 4, turned), copy = {0}, got[2];
+    mtm_array in = mtm_array_wrap(v, MTM_F64, 5, turned), copy = {0}, got[2];
     mtm_error err;
 
     for (int i = 0; i < 72; i++)
         v[i] = i * 0.25 - 3;
-    in.shape[0] = 2, in.shape[3] = 4;
-    const int64_t swap = in.stride[0];
-    in.stride[0] = in.stride[3], in.stride[3] = swap; /* [2, 3, 3, 4] of float64, x slowest */
-    assert_ok(mtm_array_new(&copy, MTM_F32, 4, plain, NULL, &err));
+    in.shape[1] = 2, in.shape[4] = 4;
+    const int64_t swap = in.stride[1];
+    in.stride[1] = in.stride[4], in.stride[4] = swap; /* [1, 2, 3, 3, 4] of float64, x slowest */
+    assert_ok(mtm_array_new(&copy, MTM_F32, 5, plain, NULL, &err));
     assert_ok(mtm_array_convert(&copy, &in, 1, 0, NULL, &err));
     for (int i = 0; i < 2; i++) {
         mtm_window_sum *s;
 
         assert_ok(mtm_window_sum_new(&s, volume, 2, window, NULL, &err));
-        assert_ok(mtm_window_add(s, (int64_t[3]){2, -1, 3}, i ? &copy : &in, &err));
+        assert_ok(mtm_window_add(s, 1, (const int64_t[1][3]){{2, -1, 3}}, i ? &copy : &in, 0, &err));
         assert_ok(mtm_window_finish(s, &got[i], &err));
         mtm_window_sum_free(s);
     }
@@ -168,9 +170,9 @@ static void bad_input(void **state)
 /* Each allocation fails once: an error, nothing lost (the sanitizers watch), and the next try works. */
 static void memory_runs_out(void **state)
 {
-    static const int64_t volume[3] = {4, 5, 6}, window[3] = {3, 3, 4}, scores_shape[4] = {2, 3, 3, 4};
+    static const int64_t volume[3] = {4, 5, 6}, window[3] = {3, 3, 4}, scores_shape[5] = {1, 2, 3, 3, 4};
     double v[72] = {0};
-    const mtm_array scores = mtm_array_wrap(v, MTM_F64, 4, scores_shape); /* float64: a copy is made */
+    const mtm_array scores = mtm_array_wrap(v, MTM_F64, 5, scores_shape); /* float64: a copy is made */
     mtm_error err;
     int failed = 0;
 
@@ -181,7 +183,7 @@ static void memory_runs_out(void **state)
         mtm_mem_fail_after(n);
         mtm_status rc = mtm_window_sum_new(&s, volume, 2, window, NULL, &err);
         if (!rc)
-            rc = mtm_window_add(s, (int64_t[3]){0, 0, 0}, &scores, &err);
+            rc = mtm_window_add(s, 1, (const int64_t[1][3]){{0}}, &scores, 0, &err);
         if (!rc)
             rc = mtm_window_finish(s, &got, &err);
         mtm_mem_fail_after(-1);
