@@ -42,6 +42,7 @@ DISTRIBUTIONS = {
     "medrs": "medrs",
     "indexed_gzip": "indexed_gzip",
     "DALI": "nvidia-dali-cuda130",
+    "batchgeneratorsv2": "batchgeneratorsv2",
     "imagecodecs": "imagecodecs",
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: every row of doc/performance.md. Ours and each installed peer in one process, interleaved.
 
-Usage: bench/run.py [io] [ops] [mr] [loader] [feed] [codec] [--json FILE] [--update] [--large FOLDER]
+Usage: bench/run.py [io] [ops] [mr] [patch] [loader] [feed] [codec] [--json FILE] [--update] [--large FOLDER]
 --update rewrites the tables in doc/performance.md and, for the codec, doc/codec.md. --large measures the memory of a region of
 a 20000 × 20000 picture too, which takes minutes and room for it in FOLDER.
 BENCH_PEERS=1 make bench installs the optional peers first.
@@ -23,11 +23,13 @@ import rows_io
 import rows_loader
 import rows_mr
 import rows_ops
+import rows_patch
 
 GROUPS = {
     "io": rows_io.rows,
     "ops": rows_ops.rows,
     "mr": rows_mr.rows,
+    "patch": rows_patch.rows,
     "loader": rows_loader.rows,
     "feed": rows_feed.rows,
     "codec": rows_codec.rows,
