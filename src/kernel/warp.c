@@ -351,6 +351,7 @@ void mtm_warp_kernels_init(mtm_warp_kernels *k, unsigned cpu)
     *k = (mtm_warp_kernels){.locate = mtm_warp_locate_c,
                             .locate_bent = mtm_warp_locate_bent_c,
                             .linear = mtm_warp_linear_c,
+                            .straight = mtm_warp_linear_c,
                             .cubic = cubic_c,
                             .spline = spline_c,
                             .spline_load = spline_load_c,
@@ -361,6 +362,7 @@ void mtm_warp_kernels_init(mtm_warp_kernels *k, unsigned cpu)
     k->locate = mtm_warp_locate_avx2;
     k->locate_bent = mtm_warp_locate_bent_avx2;
     k->linear = mtm_warp_linear_avx2;
+    k->straight = mtm_warp_straight_avx2;
     k->cubic = mtm_warp_cubic_avx2;
     k->spline = mtm_spline_avx2;
     k->spline_load = mtm_spline_load_avx2;

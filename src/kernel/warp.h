@@ -41,7 +41,10 @@ typedef struct mtm_warp_row {
     double at[3], step[3];
 } mtm_warp_row;
 
-enum { MTM_WARP_CHUNK = 128 }; /* most voxels located at once */
+enum {
+    MTM_WARP_CHUNK = 128, /* most voxels located at once */
+    MTM_WARP_SPAN = 2 * MTM_WARP_CHUNK
+};
 
 typedef struct mtm_warp_taps {
     _Alignas(64) int64_t offset[MTM_WARP_CHUNK]; /* of the first tap of each axis, in the grid's unit */
@@ -61,6 +64,9 @@ typedef struct mtm_warp_kernels {
                         const float *const bend[3], mtm_warp_taps *t);
     /* pair: floats from a tap to the next along x, y, z; 0 where the grid is one voxel thick. */
     void (*linear)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3], float *out);
+    /* The same bits for a row that runs along x: f[1] and f[2] are f[1][0] and f[2][0] throughout, the offsets rise or fall and
+     * span at most MTM_WARP_SPAN, pair[0] is 1. The four rows are mixed once, before the voxels are looked up. */
+    void (*straight)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3], float *out);
     void (*cubic)(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t stride[3], float *out);
     void (*spline)(float *samples, int64_t n);
     /* out[k][lane] = rows[lane][map[k]], map[k] < 0: value; lanes ≤ 32, the others are set to 0. */

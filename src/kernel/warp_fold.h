@@ -46,6 +46,8 @@ void mtm_warp_locate_avx2(const mtm_warp_grid *g, const mtm_warp_row *row, int64
                           mtm_warp_taps *t);
 void mtm_warp_linear_avx2(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3],
                           float *out);
+void mtm_warp_straight_avx2(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3],
+                            float *out);
 void mtm_warp_cubic_avx2(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t stride[3],
                          float *out);
 void mtm_spline_avx2(float *samples, int64_t n);

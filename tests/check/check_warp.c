@@ -35,7 +35,7 @@ static void random_row(mtm_check *c, mtm_warp_row *row, int i)
 
 static void check_locate(mtm_check *c)
 {
-    for (int i = 0; i < 600; i++) {
+    for (int i = 0; i < 900; i++) {
         const int32_t n = 1 + (int32_t)mtm_check_below(c, MTM_WARP_CHUNK);
         mtm_warp_taps *const a = mtm_check_alloc(c, sizeof *a, 64), *const b =
                                                                         mtm_check_alloc(c, sizeof *b, 64);
@@ -45,6 +45,8 @@ static void check_locate(mtm_check *c)
 
         random_grid(c, &g, i);
         random_row(c, &row, i);
+        if (i / 3 % 3 == 1) /* along a line of the input */
+            row.step[1] = row.step[2] = 0;
         c->ref.warp.locate(&g, &row, x0, n, a);
         c->now.warp.locate(&g, &row, x0, n, b);
         for (int32_t k = 0; k < (n + 7) / 8 * 8; k++)
@@ -87,6 +89,36 @@ static void check_gather(mtm_check *c, const char *name, gather_fn *ref, gather_
         now(volume, &taps, n, stride, b);
         mtm_check_f32(c, name, a, b, (size_t)n, 2, 1e-6);
         mtm_check_bytes(c, "beyond the end", a + n, b + n, (MTM_WARP_CHUNK + 8 - (size_t)n) * sizeof *a);
+    }
+    mtm_check_case_end(c);
+}
+
+/* Taps along a line of the volume, and the general gather of the same tier, whose bits it must give. */
+static void check_straight(mtm_check *c)
+{
+    static const int64_t pair[3] = {1, 300, 700}; /* of a volume with long rows */
+    float *const volume = mtm_check_alloc(c, VOXELS * sizeof *volume, 4);
+
+    mtm_check_fill_f32(c, volume, VOXELS, -1, 1, false);
+    for (int32_t n = 1; n <= MTM_WARP_CHUNK; n += n < 40 ? 1 : 11) {
+        mtm_warp_taps taps;
+        float a[MTM_WARP_CHUNK + 8], b[MTM_WARP_CHUNK + 8];
+        const int64_t most = 1 + mtm_check_below(c, MTM_WARP_SPAN), back = n % 2 ? most - 1 : 0;
+        const int64_t line = mtm_check_below(c, VOXELS - 1000 - most);
+
+        random_taps(c, &taps, n);
+        for (int32_t i = 0; i < MTM_WARP_CHUNK; i++) {
+            const int64_t k = (i < n ? i : n - 1) * most / n;
+
+            taps.offset[i] = line + (back ? back - k : k);
+            taps.f[1][i] = taps.f[1][0], taps.f[2][i] = taps.f[2][0];
+        }
+        memset(a, 0xa5, sizeof a), memset(b, 0xa5, sizeof b);
+        c->now.warp.linear(volume, &taps, n, pair, a);
+        c->now.warp.straight(volume, &taps, n, pair, b);
+        mtm_check_bytes(c, "straight", a, b, sizeof a);
+        c->ref.warp.straight(volume, &taps, n, pair, a);
+        mtm_check_f32(c, "straight", a, b, (size_t)n, 2, 1e-6);
     }
     mtm_check_case_end(c);
 }
@@ -162,6 +194,8 @@ void check_warp(mtm_check *c)
         check_gather(c, "linear, one voxel thick", ref->linear, now->linear, flat);
         bench_gather(c, ref->linear, now->linear, stride);
     }
+    if (mtm_check_kernel(c, "straight", ref->straight, now->straight))
+        check_straight(c);
     if (mtm_check_kernel(c, "cubic", ref->cubic, now->cubic)) {
         check_gather(c, "cubic", ref->cubic, now->cubic, stride);
         bench_gather(c, ref->cubic, now->cubic, stride);

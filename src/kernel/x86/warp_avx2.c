@@ -170,6 +170,45 @@ void mtm_warp_linear_avx2(const float *data, const mtm_warp_taps *t, int32_t n, 
     }
 }
 
+/* Eight of the four rows around the row, mixed along y and z. */
+static __m256 rows8(const float *p, const int64_t pair[3], __m256 fy, __m256 fz)
+{
+    const float *const q = p + pair[2];
+
+    return mix8(mix8(_mm256_loadu_ps(p), _mm256_loadu_ps(p + pair[1]), fy),
+                mix8(_mm256_loadu_ps(q), _mm256_loadu_ps(q + pair[1]), fy), fz);
+}
+
+void mtm_warp_straight_avx2(const float *data, const mtm_warp_taps *t, int32_t n, const int64_t pair[3],
+                            float *out)
+{
+    const int64_t a = t->offset[0], b = t->offset[n - 1], lo = a < b ? a : b;
+    const int64_t span = (a < b ? b - a : a - b) + 2;
+    _Alignas(32) float row[MTM_WARP_SPAN + 2];
+    const __m256 fy = _mm256_set1_ps(t->f[1][0]), fz = _mm256_set1_ps(t->f[2][0]);
+
+    if (span < 8) { /* nothing beyond the taps may be read */
+        mtm_warp_linear_avx2(data, t, n, pair, out);
+        return;
+    }
+    for (int64_t k = 0; k + 8 <= span; k += 8)
+        _mm256_storeu_ps(row + k, rows8(data + lo + k, pair, fy, fz));
+    if (span % 8)
+        _mm256_storeu_ps(row + span - 8, rows8(data + lo + span - 8, pair, fy, fz));
+    for (int32_t i = 0; i < n; i += 8) {
+        int64_t at[8];
+
+        for (int k = 0; k < 8; k++)
+            at[k] = t->offset[i + k] - lo;
+        const __m256 even = pairs(row, at, 0), odd = pairs(row, at, 2);
+
+        store_some(out + i,
+                   mix8(_mm256_shuffle_ps(even, odd, 0x88), _mm256_shuffle_ps(even, odd, 0xdd),
+                        _mm256_load_ps(t->f[0] + i)),
+                   n - i);
+    }
+}
+
 /* ---- cubic --------------------------------------------------------------------------------------------- */
 
 /* Weights of taps −1 … +2 for eight voxels; kernel/warp.c has the formulas. */

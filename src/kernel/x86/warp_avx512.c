@@ -78,6 +78,49 @@ static inline bool locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64
     return !out;
 }
 
+/* Eight taps along one axis of which every voxel's coordinate is given; fractions, unless nearest. */
+__attribute__((always_inline)) static inline __m512d tap8(__m512d s, const mtm_warp_fold *fold, bool nearest,
+                                                          __m256 *f)
+{
+    const __m512d at = fold8(nearest ? floor8(s) : s, fold);
+    __m512d tap;
+
+    if (nearest)
+        return at;
+    tap = _mm512_min_pd(floor8(at), _mm512_set1_pd(fold->top));
+    *f = _mm512_cvtpd_ps(_mm512_sub_pd(at, tap));
+    return tap;
+}
+
+/* As locate, of a row that stays on one line of the input and meets no folds: y and z are found once. */
+__attribute__((always_inline)) static inline void locate_straight(const mtm_warp_grid *g,
+                                                                  const mtm_warp_row *row, int64_t x0,
+                                                                  int32_t n, mtm_warp_taps *t, bool nearest)
+{
+    const double half = nearest ? 0 : 0.5;
+    const __m512d step = _mm512_set1_pd(row->step[0]), at = _mm512_set1_pd(row->at[0] - half);
+    __m512d x = _mm512_add_pd(_mm512_set1_pd((double)x0 + 0.5), _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0));
+    __m512d first = _mm512_set1_pd((double)g->first);
+    __m256 f[3];
+    mtm_warp_fold fold[3];
+
+    for (int a = 0; a < 3; a++)
+        fold[a] = g->fold[a], fold[a].period = 0;
+    for (int a = 1; a < 3; a++) /* whole numbers below 2⁵³: exact in any order */
+        first = _mm512_fmadd_pd(tap8(_mm512_set1_pd(row->at[a] - half), &fold[a], nearest, &f[a]),
+                                _mm512_set1_pd((double)g->stride[a]), first);
+    for (int32_t i = 0; i < n; i += 8, x = _mm512_add_pd(x, _mm512_set1_pd(8))) {
+        const __m512d s = _mm512_add_pd(at, _mm512_mul_pd(x, step));
+        const __m512d tap = tap8(s, &fold[0], nearest, &f[0]);
+
+        for (int a = 0; a < 3 && !nearest; a++)
+            _mm256_store_ps(t->f[a] + i, f[a]);
+        _mm512_store_si512(t->offset + i, _mm512_cvttpd_epi64(_mm512_fmadd_pd(
+                                              tap, _mm512_set1_pd((double)g->stride[0]), first)));
+    }
+    mtm_warp_taps_pad(t, n);
+}
+
 static inline bool has_folds(const mtm_warp_grid *g)
 {
     return g->fold[0].period > 0 || g->fold[1].period > 0 || g->fold[2].period > 0;
@@ -90,6 +133,8 @@ void mtm_warp_locate_avx512(const mtm_warp_grid *g, const mtm_warp_row *row, int
 
     if (!mtm_warp_row_is_near(row, x0, n))
         mtm_warp_locate_c(g, row, x0, n, t);
+    else if (!has_folds(g) && row->step[1] == 0 && row->step[2] == 0)
+        nearest ? locate_straight(g, row, x0, n, t, true) : locate_straight(g, row, x0, n, t, false);
     else if (has_folds(g))
         nearest ? locate(g, row, x0, n, NULL, t, true, true) : locate(g, row, x0, n, NULL, t, false, true);
     else

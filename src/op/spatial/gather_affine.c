@@ -2,6 +2,13 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "op/spatial/gather_rows.h"
 
+/* A row that stays on one line of the input, at no more than two of its voxels per output. */
+static bool is_straight(const mtm_row_gather *a, const mtm_warp_row *row)
+{
+    return row->step[1] == 0 && row->step[2] == 0 && row->step[0] >= -1.9 && row->step[0] <= 1.9 &&
+           (a->grid.border == MTM_EDGE || a->grid.border == MTM_CONSTANT) && a->grid.size[0] > 1;
+}
+
 static void float_row(const mtm_row_gather *a, mtm_field_near *near, const int64_t at[3], int32_t n,
                       float *to, int64_t pitch)
 {
@@ -31,7 +38,7 @@ static void float_row(const mtm_row_gather *a, mtm_field_near *near, const int64
         for (int64_t x = inside[1]; x < touch[1]; x++)
             out[x] = mtm_warp_linear_at(&a->grid, &row, x, data, a->value);
         if (count > 0 && a->grid.interp == MTM_LINEAR)
-            k->linear(data, &taps, count, pair, out + inside[0]);
+            (is_straight(a, &row) ? k->straight : k->linear)(data, &taps, count, pair, out + inside[0]);
         else if (count > 0)
             k->cubic(data, &taps, count, stride, out + inside[0]);
     }
