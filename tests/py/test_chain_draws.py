@@ -14,6 +14,7 @@ from test_loader_py import digest
 RANDOM = [name for name, op in _declare.OPERATORS.items() if op["kind"] == "random"]
 # What random operators must be given, or are given so that they act on a small image.
 GIVEN = {"size": 6, "label": "label", "p": 1.0}
+EXTRA = {"random_elastic": {"max_displacement": 2}}
 GEOMETRIC = [
     lambda: mt.RandomFlip(p=0.5),
     lambda: mt.RandomRot90(p=0.8, axes=(0, 2)),
@@ -38,7 +39,7 @@ def make(name, params, **more):
     """An operator of a chain, with what it must be given."""
     declared = {p["name"]: p for p in _declare.OPERATORS[name]["params"]}
     given = {k: v for k, v in GIVEN.items() if k in declared and (declared[k]["default"] is None or k == "p")}
-    return getattr(mt, _declare.class_name(name))(**{**given, **params, **more})
+    return getattr(mt, _declare.class_name(name))(**{**given, **EXTRA.get(name, {}), **params, **more})
 
 
 def same(a, b):
@@ -325,7 +326,7 @@ def test_label_operators_change_label_maps_only(rng):
     ops = [n for n, op in _declare.OPERATORS.items() if op["kind"] == "label"]
     if "one_hot" not in ops:
         pytest.skip("no label operators yet")
-    chain = mt.Chain([mt.RandomFlip(), mt.OneHot(classes=3), mt.RandomCrop(size=(8, 8, 8))])
+    chain = mt.Chain([mt.RandomFlip(), mt.OneHot(classes=(0, 1, 2)), mt.RandomCrop(size=(8, 8, 8))])
     batch = next(iter(mt.Loader([sample], chain, seed=2)))
     out = chain(sample, seed=2)
     assert same(out, {k: np.asarray(v)[0] for k, v in batch.items()})
