@@ -142,6 +142,155 @@ def blur_rows(a):
         )
 
 
+def sitk_median(a, radius):
+    image = sitk.GetImageFromArray(a)
+    return lambda: sitk.Median(image, [radius] * 3)
+
+
+def median_rows(a):
+    for radius in (1, 2):
+        peers = {
+            "SimpleITK": (sitk, sitk and sitk_median(a, radius)),
+            "SciPy": (ndimage, lambda r=radius: ndimage.median_filter(a, 2 * r + 1, mode="reflect")),
+        }
+        if radius == 1:
+            peers["MONAI"] = (
+                monai,
+                monai
+                and (lambda t=monai.transforms.MedianSmooth(radius=1), v=torch.from_numpy(a)[None]: t(v)),
+            )
+        yield Row(
+            f"median, box of {2 * radius + 1}³",
+            lambda r=radius: mt.ops.median(a, r),
+            present(peers),
+            {"SciPy": 100 if radius == 1 else 10},
+            budget_s=10,
+        )
+
+
+def torch_low_resolution(x):
+    functional = torch.nn.functional
+
+    def call():
+        small = functional.interpolate(x, size=(64, 64, 64), mode="nearest-exact")
+        return functional.interpolate(small, size=x.shape[2:], mode="trilinear", align_corners=False)
+
+    return call
+
+
+def coarse_rows(a):
+    volume = torch and torch.from_numpy(a)[None]
+    peers = {
+        "torch": (torch, torch and torch_low_resolution(volume[None])),
+        "MONAI": (
+            monai,
+            monai
+            and (
+                lambda t=monai.transforms.RandSimulateLowResolution(prob=1, zoom_range=(0.5, 0.5)): t(volume)
+            ),
+        ),
+    }
+    yield Row(
+        "low resolution 0.5, linear", lambda: mt.ops.low_resolution(a, 0.5), present(peers), {"torch": 2}
+    )
+    zoom = ndimage and ndimage.zoom
+    yield Row(
+        "low resolution 0.5, cubic",
+        lambda: mt.ops.low_resolution(a, 0.5, "cubic"),
+        present(
+            {
+                "SciPy": (
+                    ndimage,
+                    lambda: zoom(a[1::2, 1::2, 1::2], 2, order=3, mode="nearest", grid_mode=True),
+                )
+            }
+        ),
+        {"SciPy": 10},
+        budget_s=5,
+    )
+    yield Row(
+        "sharpen σ 1",
+        lambda: mt.ops.sharpen(a, 1.0, 1.0),
+        present(
+            {
+                "MONAI": (monai, monai and (lambda t=monai.transforms.GaussianSharpen(1, 1, 1): t(volume))),
+                "SciPy": (ndimage, lambda: 2 * a - ndimage.gaussian_filter(a, 1.0)),
+            }
+        ),
+        {"MONAI": 10},
+    )
+
+
+def drawn_rows(a):
+    counts = np.abs(a) * 100
+    rng = np.random.default_rng(0)
+    volume = torch and torch.from_numpy(a)[None]
+    yield Row(
+        "rician noise",
+        lambda: mt.ops.rician_noise(a, sigma=0.1, seed=1),
+        present(
+            {
+                "MONAI": (
+                    monai,
+                    monai and (lambda t=monai.transforms.RandRicianNoise(prob=1, std=0.1): t(volume.clone())),
+                )
+            }
+        ),
+        {"MONAI": 10},
+    )
+    yield Row(
+        "shot noise",
+        lambda: mt.ops.shot(counts, 1, seed=1),
+        present(
+            {
+                "DALI": (dali, dali and Dali(counts, lambda fn, x: fn.noise.shot(x, factor=1.0))),
+                "NumPy": (np, lambda: rng.poisson(counts).astype(np.float32)),
+            }
+        ),
+        {"DALI": 5},
+    )
+    yield Row(
+        "salt and pepper",
+        lambda: mt.ops.salt_and_pepper(a, 0.05, seed=1),
+        present({"DALI": (dali, dali and Dali(a, lambda fn, x: fn.noise.salt_and_pepper(x, prob=0.05)))}),
+        {"DALI": 5},
+    )
+
+
+def histogram_rows(a):
+    marks = np.linspace(0, 100, 13)
+    subject = tio and tio.Subject(t1=tio.ScalarImage(tensor=torch.from_numpy(a)[None]))
+    yield Row(
+        "histogram standardisation",
+        lambda: mt.ops.histogram_standardize(a, marks),
+        present(
+            {
+                "TorchIO": (
+                    tio,
+                    tio and (lambda t=tio.HistogramStandardization({"t1": marks}): t(subject)),
+                )
+            }
+        ),
+        {"TorchIO": 4},
+        budget_s=5,
+    )
+    other = np.abs(a)
+
+    def matched():
+        _, where, counts = np.unique(a.ravel(), return_inverse=True, return_counts=True)
+        values, wanted = np.unique(other.ravel(), return_counts=True)
+        share = np.cumsum(counts) / a.size
+        return np.interp(share, np.cumsum(wanted) / other.size, values)[where].reshape(a.shape)
+
+    yield Row(
+        "histogram match",
+        lambda: mt.ops.histogram_match(a, other),
+        {"NumPy, as scikit-image": matched},
+        {"NumPy, as scikit-image": 4},
+        budget_s=5,
+    )
+
+
 def intensity_rows(a):
     positive = np.abs(a) + 0.1
     head = np.where(np.abs(a) > 0.2, a, 0).astype(np.float32)  # about half of the voxels are background
@@ -221,4 +370,8 @@ def rows():
     yield from warp_rows(a)
     yield from resize_rows(a)
     yield from blur_rows(a)
+    yield from median_rows(a)
+    yield from coarse_rows(a)
     yield from intensity_rows(a)
+    yield from drawn_rows(a)
+    yield from histogram_rows(a)

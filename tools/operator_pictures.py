@@ -57,6 +57,7 @@ EXAMPLES = {
     "histogram_shift": {"points": (0, 0.5, 0.55, 0.8, 1)},
     "rician_noise": {"sigma": 20},
     "shot": {"factor": 5},
+    "salt_and_pepper": {"p": 0.1},
     "window": {"center": 80, "width": 80},
     "gamma": {"gamma": 2.2},
     "contrast": {"factor": 1.8, "keep_range": True},
