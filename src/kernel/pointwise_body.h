@@ -35,7 +35,7 @@ static inline vf before_gamma(const step_values *k, vf x)
 static inline vf after_gamma(const step_values *k, vf x, vf power)
 {
     (void)x;
-    return v_add(v_mul(power, k->d), k->a);
+    return v_fma(power, k->d, k->a);
 }
 
 static inline vf before_gamma_signed(const step_values *k, vf x)
