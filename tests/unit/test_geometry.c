@@ -27,7 +27,7 @@ static mtm_geometry make(const int64_t size[3], const char *op, const char *cons
 {
     const mtm_op *const o = mtm_op_find(op);
     const mtm_spec spec = spec_of(size);
-    uint64_t args[256];
+    uint64_t args[512];
     mtm_arg list[8];
     mtm_geometry g;
     int n = 0;
@@ -325,7 +325,7 @@ static void test_random_crop(void **state)
 {
     const mtm_spec spec = spec_of(shape);
     bool seen[NX - 8 + 1] = {false};
-    uint64_t args[256], target_args[256];
+    uint64_t args[512], target_args[512];
     const mtm_op *target;
 
     assert_ok(mtm_op_args(&mtm_op_random_crop, args,
@@ -351,7 +351,7 @@ static void test_random_crop(void **state)
 static void test_random_flip_and_rot90(void **state)
 {
     const mtm_spec spec = spec_of(shape);
-    uint64_t args[256], target_args[256];
+    uint64_t args[512], target_args[512];
     const mtm_op *target;
     int flips[3] = {0}, none = 0, turns[4] = {0};
 

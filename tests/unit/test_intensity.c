@@ -63,7 +63,7 @@ static mtm_arg word(const char *name, const char *text)
 static mtm_status run_arrays(fixture *f, const mtm_op *op, const mtm_arg *given, int32_t n,
                              const mtm_array *in, bool channels, mtm_array *out)
 {
-    uint64_t args[128];
+    uint64_t args[512];
 
     assert_true(op->args_bytes <= sizeof args);
     f->err.text[0] = '\0';
@@ -539,7 +539,7 @@ static const mtm_op *draw(const mtm_op *op, const mtm_arg *given, int32_t n, int
     const mtm_spec spec = {.dtype = MTM_F32, .spatial = 3, .channels = 1, .size = {NZ, NY, NX}};
     mtm_draw d = {.rng = mtm_rng_at(3, 1, sample, 2)};
     const mtm_op *target = NULL;
-    uint64_t args[128];
+    uint64_t args[512];
     mtm_error err;
     mtm_spec out = spec;
 
@@ -587,7 +587,7 @@ static void test_ranges_are_drawn_to_their_ends(void **state)
         double least = 9, most = 0, sum = 0;
 
         for (int s = 0; s < 4000; s++) {
-            uint64_t args[64], again[64];
+            uint64_t args[512], again[512];
             double v;
 
             assert_ptr_equal(draw(r->op, a, 2, s, args), r->target);
@@ -613,7 +613,7 @@ static void test_probability_and_fixed_numbers(void **state)
         int acted = 0;
 
         for (int s = 0; s < 3000; s++) {
-            uint64_t args[64];
+            uint64_t args[512];
 
             assert_null(draw(r->op, a, 2, s, args));
             acted += draw(r->op, b, 2, s, args) != NULL;
@@ -654,7 +654,7 @@ static void test_bad_ranges(void **state)
 
     for (int i = 0; i < 4; i++) {
         const mtm_op *const op = &mtm_op_random_gaussian_noise;
-        uint64_t args[128];
+        uint64_t args[512];
         mtm_error err;
         mtm_spec out = spec;
         mtm_status s = mtm_op_args(op, args, &bad[i], 1, &err);
