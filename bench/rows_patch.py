@@ -1,5 +1,5 @@
 """Rows of the patch chain of volumetric training: a 128³ crop at a labelled object out of a float32 image and a uint8 label map,
-zoom, flips, noise, blur, brightness, contrast, in batches of two, one core; and of feeding whole volumes from memory.
+zoom, flips, noise, blur, brightness, contrast, in batches of two, one core.
 
 Each call is one epoch over the same eight pairs of .npy files, which are in the page cache. The peers' chains have no zoom, which
 our row without it matches; their laws of noise, contrast and crop differ a little from each other.
@@ -59,10 +59,13 @@ def chain(p, zoom):
 
 def loader(p, zoom):
     items = [{"image": a, "label": b} for a, b in files()]
-    return mt.Loader(items, chain(p, zoom), batch_size=2, threads=1, index=str(WORK / "patch" / "index"))
+    return mt.Loader(
+        items, chain(p, zoom), batch_size=2, threads=1, prefetch=1, index=str(WORK / "patch" / "index")
+    )
 
 
 def drain(batches):
+    batches.set_epoch(batches.epoch + 1)  # what was made ahead is dropped: every call makes all of it
     return sum(len(b.index) for b in batches)
 
 
@@ -157,7 +160,9 @@ def dali_epoch(p):
         start, end = fn.segmentation.random_object_bbox(
             label, format="start_end", foreground_prob=1.0, k_largest=1, cache_objects=True
         )
-        anchor = fn.roi_random_crop(label, roi_start=start, roi_end=end, crop_shape=[SIZE] * 3)
+        anchor = fn.cast(
+            fn.roi_random_crop(label, roi_start=start, roi_end=end, crop_shape=[SIZE] * 3), dtype=types.INT32
+        )
         image, label = (fn.slice(a, start=anchor, shape=[SIZE] * 3, axes=(0, 1, 2)) for a in (image, label))
         image, label = (fn.reshape(a, shape=[SIZE, SIZE, SIZE, 1], layout="DHWC") for a in (image, label))
         flips = {k: fn.random.coin_flip() for k in ("horizontal", "vertical", "depthwise")}
@@ -234,31 +239,8 @@ def patch_rows():
             )
 
 
-def feeding_row():
-    """The published geometry: 500 reads of [128, 224, 224] float32 in batches of 5."""
-    volumes = [np.full((128, 224, 224), i, np.float32) for i in range(5)]
-    items = [{"image": volumes[i % 5]} for i in range(500)]
-    feed = mt.Loader(items, batch_size=5, shuffle=True, threads=1)
-    size = 500 * volumes[0].nbytes
-
-    def plain():
-        for i in range(0, 500, 5):
-            np.stack([volumes[k % 5] for k in range(i, i + 5)])
-
-    yield Row(
-        "feeding from memory, 500 × [128, 224, 224] float32, batches of 5",
-        lambda: drain(feed),
-        {"np.stack": plain},
-        most_ms=size / 6e6,
-        bytes_out=size,
-        rounds=7,
-        budget_s=20,
-    )
-
-
 def rows():
     yield from patch_rows()
-    yield from feeding_row()
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ class IterableDataset(_IterableDataset):
 
     Arguments as mt.Loader's. shard=None: that of shard() above when iterating begins. Threads do the work, so num_workers=0 is the
     fast way; with worker processes, each takes every num_workers-th batch of the shard by a loader of its own, so that DataLoader
-    gives the same batches in the same order as without, each once. Each iteration is one epoch, the
-    next one each time; set_epoch(n) chooses. With worker processes, which begin anew each time, set_epoch before every iteration. The loader itself is `.loader`.
+    gives the same batches in the same order as without, each once. Each iteration is one epoch, the next one each time; set_epoch(n)
+    chooses. With worker processes, which begin anew each time, set_epoch before every iteration. The loader itself is `.loader`.
     """
 
     def __init__(self, items, chain=None, *, shard=None, **options):

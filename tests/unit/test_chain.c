@@ -684,6 +684,85 @@ static void test_channels(void **state)
     mtm_chain_free(c);
 }
 
+/* ---- draws that are set, run and undone ------------------------------------------------------------------ */
+
+/* A flip for all, a factor for the second of two channels, and points: run, then undone. */
+static mtm_status replay_and_undo(const mtm_chain *c, const mtm_item *item, mtm_array out[2], mtm_array *back,
+                                  mtm_error *err)
+{
+    static const double axis = 1, twice = 2, none = 0;
+    const mtm_arg flip = {.name = "axis", .kind = MTM_ARG_NUMBERS, .n = 1, .numbers = &axis};
+    const mtm_arg bright[2] = {
+        {.name = "multiply", .kind = MTM_ARG_NUMBERS, .n = 1, .scalar = true, .numbers = &twice},
+        {.name = "add", .kind = MTM_ARG_NUMBERS, .n = 1, .scalar = true, .numbers = &none}};
+    mtm_draws *d = NULL;
+    mtm_exec *x = NULL;
+    mtm_status st = mtm_exec_new(&x, NULL, NULL, err);
+
+    if (!st)
+        st = mtm_draws_new(&d, c, err);
+    if (!st)
+        st = mtm_draws_set(d, 0, -1, 0, "flip", &flip, 1, err);
+    if (!st)
+        st = mtm_draws_set(d, 1, 1, 2, "brightness", bright, 2, err);
+    if (!st)
+        st = mtm_chain_replay(c, x, item, NULL, d, out, NULL, err);
+    if (!st) {
+        st = mtm_chain_invert(c, x, item, NULL, d, 0, 0, 0, &out[0], back, err);
+        for (int i = 0; st && i < 2; i++)
+            mtm_array_drop(&out[i]);
+    }
+    mtm_draws_free(d);
+    mtm_exec_free(x);
+    return st;
+}
+
+static void test_draws_set_by_hand(void **state)
+{
+    static const menu_entry m[] = {{.op = "random_flip"}, {.op = "random_brightness"}};
+    static const char *const points[] = {"points"};
+    const int64_t shape[4] = {2, 3, 4, 5}, two[2] = {2, 3};
+    double xyz[6] = {0, 0, 0, 4.25, 9, -1};
+    mtm_chain *const c = chain_of(m, 2);
+    mtm_array a, out[2], back;
+    mtm_error err = {0};
+    mtm_draws *d;
+
+    assert_ok(mtm_array_new(&a, MTM_F32, 4, shape, NULL, &err));
+    for (int i = 0; i < 120; i++)
+        ((float *)a.data)[i] = (float)i;
+    const mtm_field f[2] = {
+        {.name = "image", .kind = MTM_FIELD_ARRAY, .array = a},
+        {.name = "points", .kind = MTM_FIELD_ARRAY, .array = mtm_array_wrap(xyz, MTM_F64, 2, two)}};
+    const mtm_item item = {.fields = f, .n_fields = 2};
+    assert_ok(mtm_chain_set_points(c, points, 1, &err));
+    for (int64_t n = 0, st = MTM_E_NOMEM; st; n++) {
+        mtm_mem_fail_after(n);
+        st = replay_and_undo(c, &item, out, &back, &err);
+        mtm_mem_fail_after(-1);
+        assert_true(!st || st == MTM_E_NOMEM);
+    }
+    for (int i = 0; i < 120; i++) {
+        const int z = i / 20, y = i / 5 % 4, x = i % 5, factor = i < 60 ? 1 : 2;
+
+        assert_float_equal(((float *)out[0].data)[z * 20 + (3 - y) * 5 + x], factor * i, 0);
+        assert_float_equal(((float *)back.data)[i], factor * i, 0);
+    }
+    const double moved[6] = {0, 3, 0, 4.25, -6, -1};
+    for (int i = 0; i < 6; i++)
+        assert_float_equal(((double *)out[1].data)[i], moved[i], 1e-12);
+    mtm_array_drop(&out[0]), mtm_array_drop(&out[1]), mtm_array_drop(&back);
+    assert_ok(mtm_draws_new(&d, c, &err));
+    assert_status(MTM_E_NOTFOUND, mtm_draws_set(d, 0, -1, 0, "flop", NULL, 0, &err));
+    assert_status(MTM_E_INVAL, mtm_draws_set(d, 2, -1, 0, "flip", NULL, 0, &err));
+    assert_status(MTM_E_INVAL, mtm_draws_set(d, 1, -1, 0, "shift", NULL, 0, &err));
+    assert_status(MTM_E_INVAL, mtm_draws_set(d, 1, 2, 2, "brightness", NULL, 0, &err));
+    assert_status(MTM_E_INVAL, mtm_draws_set(d, 0, 0, 2, "flip", NULL, 0, &err));
+    mtm_draws_free(d);
+    mtm_chain_free(c);
+    mtm_array_drop(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -691,6 +770,7 @@ int main(void)
         cmocka_unit_test(test_crop_positions),    cmocka_unit_test(test_balanced_crop),
         cmocka_unit_test(test_balanced_classes),  cmocka_unit_test(test_fields_move_together),
         cmocka_unit_test(test_failing_memory),    cmocka_unit_test(test_channels),
+        cmocka_unit_test(test_draws_set_by_hand),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);
