@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "kernel/convolve.h"
+#include "op/parts.h"
 
 /* A run over all channels, cut into pieces of plan.rows rows. */
 typedef struct blur_job {
@@ -13,18 +14,8 @@ typedef struct blur_job {
     mtm_array out;        /* float32, X contiguous */
     const float *sharpen; /* its amount, or NULL */
     int64_t pieces;       /* per channel */
-    char *scratch;        /* one part for each worker, found by `taken` */
-    size_t part_bytes;
-    atomic_bool *taken;
-    int workers;
+    mtm_parts parts;
 } blur_job;
-
-static int take_part(blur_job *j)
-{
-    for (int i = 0;; i = (i + 1) % j->workers)
-        if (!atomic_exchange_explicit(&j->taken[i], true, memory_order_acquire))
-            return i;
-}
 
 /* out := in + amount · (in − out) for rows [y0, y1) of every slice. */
 static void sharpen_rows(const blur_job *j, int64_t channel, int64_t y0, int64_t y1)
@@ -47,7 +38,7 @@ static void sharpen_rows(const blur_job *j, int64_t channel, int64_t y0, int64_t
 static void blur_pieces(void *arg, int64_t lo, int64_t hi)
 {
     blur_job *const j = arg;
-    const int part = take_part(j);
+    void *const scratch = mtm_part_take(&j->parts);
 
     for (int64_t i = lo; i < hi; i++) {
         const int64_t channel = i / j->pieces, y0 = i % j->pieces * j->plan.rows;
@@ -59,30 +50,11 @@ static void blur_pieces(void *arg, int64_t lo, int64_t hi)
 
         mtm_convolve_run(j->kernels, &j->plan, &in, y0, y1,
                          (float *)(void *)((char *)j->out.data + channel * j->out.stride[0]),
-                         &j->out.stride[1], j->scratch + (size_t)part * j->part_bytes);
+                         &j->out.stride[1], scratch);
         if (j->sharpen)
             sharpen_rows(j, channel, y0, y1);
     }
-    atomic_store_explicit(&j->taken[part], false, memory_order_release);
-}
-
-/* Runs the job on the pool with memory for its workers. */
-static mtm_status blur_run_pieces(mtm_exec *x, blur_job *j, mtm_error *err)
-{
-    void *scratch;
-    mtm_status s;
-
-    /* The caller works too; a pool's thread that waits inside another task may help as well. */
-    j->workers = x->pool ? mtm_pool_threads(x->pool) + 1 : 1;
-    j->part_bytes = (j->plan.scratch_bytes + 63) & ~(size_t)63;
-    MTM_TRY(mtm_scratch_borrow(x, (size_t)j->workers * (j->part_bytes + sizeof(atomic_bool)), &scratch, err));
-    j->scratch = scratch;
-    j->taken = (atomic_bool *)(void *)(j->scratch + (size_t)j->workers * j->part_bytes);
-    for (int i = 0; i < j->workers; i++)
-        atomic_init(&j->taken[i], false);
-    s = mtm_pool_for(x->pool, j->in->shape[0] * j->pieces, 1, blur_pieces, j, x->cancel, err);
-    mtm_scratch_return(x, scratch);
-    return s;
+    mtm_part_give(&j->parts, scratch);
 }
 
 /* Weights of the three axes, in one piece of scratch. */
@@ -119,7 +91,11 @@ static mtm_status run_filter(mtm_exec *x, const double sigma[3], const int32_t r
     MTM_TRY(make_axes(x, sigma, radius, axis, &weights, err));
     mtm_convolve_plan_make(&j.plan, in->shape + 1, axis, &source);
     j.pieces = (in->shape[2] + j.plan.rows - 1) / j.plan.rows;
-    s = blur_run_pieces(x, &j, err);
+    s = mtm_parts_borrow(x, &j.parts, j.plan.scratch_bytes, err);
+    if (s == MTM_OK) {
+        s = mtm_pool_for(x->pool, in->shape[0] * j.pieces, 1, blur_pieces, &j, x->cancel, err);
+        mtm_scratch_return(x, j.parts.memory);
+    }
     mtm_scratch_return(x, weights);
     return s;
 }
