@@ -442,6 +442,32 @@ def test_drawn_is_eager_and_labels_stay(rng, random, target, name, low, high):
     assert abs(u.mean() - 0.5) < 3.89 * np.sqrt(1 / 12 / len(u))
 
 
+@pytest.mark.parametrize(
+    "random,target,given",
+    [
+        (mt.RandomMedian, mt.ops.median, {}),
+        (mt.RandomCoarseDropout, mt.ops.coarse_dropout, {"size": (2, 5), "fill_with": "mean"}),
+        (mt.RandomHistogramShift, mt.ops.histogram_shift, {"points": (3, 12)}),
+        (mt.RandomSaltAndPepper, mt.ops.salt_and_pepper, {"share": 0.3}),
+        (mt.RandomShot, mt.ops.shot, {}),
+        (mt.RandomRicianNoise, mt.ops.rician_noise, {"sigma": 9}),
+        (mt.RandomSharpen, mt.ops.sharpen, {}),
+        (mt.RandomLowResolution, mt.ops.low_resolution, {"interp": "cubic"}),
+    ],
+)
+def test_every_channel_draws_for_itself(rng, random, target, given):
+    a = picture(rng, (3, 9, 10, 11))
+    chain = mt.Chain([random(p=0.6, per_channel=True, **given)])
+    acted = 0
+    for i in range(5):
+        drawn = chain.draw(seed=1, index=i, sample={"image": a})[0]["drawn"] or [None] * 3
+        out = chain({"image": a}, seed=1, index=i)["image"]
+        for got, x, d in zip(out, a, drawn, strict=True):
+            np.testing.assert_array_equal(got, target(x, **d) if d else x)
+            acted += d is not None
+    assert 0 < acted < 15
+
+
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_change_nothing(rng, threads):
     a = picture(rng, (2, 33, 34, 35), "int16")
