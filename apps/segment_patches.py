@@ -54,7 +54,7 @@ def chain(fields, patch, object_box):
 
 def one_run(args, known, tests, fields, classes, setting):
     """Trains with or without object boxes; (history, network, segment)."""
-    patch, widths, batch, crops = setting
+    patch, window, widths, batch, crops = setting
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     network = ResidualUNet(len(fields), classes, widths, STRIDES, units=1, deep=True)
@@ -70,12 +70,13 @@ def one_run(args, known, tests, fields, classes, setting):
 
     def segment(model, test, **options):
         image = items_of(test, fields)
-        return mt.infer.sliding_window(image, model, patch, batch_size=batch, argmax=True, **options)
+        size = [min(w, n) for w, n in zip(window, image.shape[1:])]
+        return mt.infer.sliding_window(image, model, size, batch_size=2, argmax=True, **options)
 
     def validate(model):
         return dice_of([(segment(model, t), np.asarray(t["label"])[0]) for t in tests], classes)
 
-    every = max(1, steps // 6) if args.quick else None
+    every = max(1, steps // 4) if args.quick else None
     history = train(args, network, optimizer, feed, loss_of, validate, every, max, schedule)
     history["epoch_s"] = history["seconds"] / max(1, history["steps"] / len(feed))
     return history, network, segment
@@ -86,9 +87,10 @@ def main():
     p.add_argument("--no-object-box", dest="object_box", action="store_false", help="patches anywhere")
     p.add_argument("--compare", action="store_true", help="both ways, one after the other, in one report")
     args = p.parse_args()
-    setting = (
-        ((32, 32, 32), (8, 16, 32, 32), 4, 4) if args.quick else ((128,) * 3, (32, 64, 128, 256, 320), 2, 1)
-    )
+    if args.quick:  # small patches, so that most miss the objects
+        setting = (24,) * 3, (48,) * 3, (8, 16, 32, 32), 6, 6
+    else:
+        setting = (128,) * 3, (128,) * 3, (32, 64, 128, 256, 320), 2, 1
     with session(args):
         if args.data:
             known, held_out, fields, names, data = dataset_json(args.data)
@@ -123,7 +125,7 @@ def report(args, runs, cases, fields, names, data, setting):
     what = "A 3-D U-Net with deep supervision, trained on patches, labels objects of different sizes."
     settings = {
         "patch, voxels": " × ".join(map(str, setting[0])),
-        "batch": setting[2],
+        "batch": setting[3],
         "crops": " and ".join(runs),
     }
     settings["time of an epoch, s"] = history["epoch_s"]
