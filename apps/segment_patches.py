@@ -130,7 +130,10 @@ def report(args, runs, cases, fields, names, data, setting):
     }
     settings["time of an epoch, s"] = history["epoch_s"]
     page = begin_report(args, "Patch segmentation", what, data, history, settings)
-    page.picture(curves(history, f"Dice, {way}"), "Training loss; Dice of the cases that were held out.")
+    page.picture(
+        curves(history, f"Dice, {way}"),
+        "Training loss; Dice of the held-out cases, which choose the best weights.",
+    )
     best = {k: next(v for s, v in h["val"] if s == h["best_step"]) for k, h in histories.items()}
     scores = dict(best[way])
     if len(runs) > 1:

@@ -92,7 +92,8 @@ def report(args, history, network, segment, cases, data, sizes):
     }
     page = begin_report(args, "Brain tissue segmentation", what, data, history, settings)
     page.picture(
-        curves(history, "Dice, mean of the labels"), "Training loss; Dice of the subject that was held out."
+        curves(history, "Dice, mean of the labels"),
+        "Training loss; Dice of the held-out subject, which chooses the best weights.",
     )
     page.picture(
         overlays([drawn(chain(crop), known, "t1")], [], [], NAMES), "What the network sees: crops of T1."
