@@ -13,7 +13,7 @@ extern "C" {
 /* ---- sidecar index ------------------------------------------------------------------------------------ */
 
 /* One small SQLite file that remembers, per file: gzip access points, statistics, foreground box, class counts
- * and sampled positions. Stale entries (size, mtime or header hash differ) are noticed and rebuilt; a damaged or
+ * and sampled positions, boxes of objects. Stale entries (size, mtime or header hash differ) are noticed and rebuilt; a damaged or
  * read-only index makes reads slower, never wrong. Thread-safe; survives fork by lazy reopening. */
 typedef struct mtm_index mtm_index;
 

@@ -4,6 +4,7 @@
 #ifndef MTM_IMAGE_INDEX_H
 #define MTM_IMAGE_INDEX_H
 
+#include "array/objects.h"
 #include "base/mem.h"
 #include "codec/gzip.h"
 #include "microtome/image.h"
@@ -46,5 +47,10 @@ bool mtm_index_put_percentiles(mtm_index *ix, const mtm_identity *id, const doub
 /* The table is one block of mtm_alloc, which is what mtm_label_table_free frees. */
 bool mtm_index_get_labels(mtm_index *ix, const mtm_identity *id, mtm_label_table **out);
 bool mtm_index_put_labels(mtm_index *ix, const mtm_identity *id, const mtm_label_table *t);
+/* Objects of a label map ([Z, Y, X], so many voxels), by the background they were found with. */
+bool mtm_index_get_objects(mtm_index *ix, const mtm_identity *id, int64_t background, const int64_t shape[3],
+                           mtm_object_table **out);
+bool mtm_index_put_objects(mtm_index *ix, const mtm_identity *id, int64_t background,
+                           const mtm_object_table *t);
 
 #endif

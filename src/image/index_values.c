@@ -8,7 +8,13 @@
 #include "base/reader.h"
 
 /* Versions of the layouts below; a row of another version is made again. */
-enum { POINTS_VERSION = 1, STATS_VERSION = 1, PERCENTILES_VERSION = 1, LABELS_VERSION = 1 };
+enum {
+    POINTS_VERSION = 1,
+    STATS_VERSION = 1,
+    PERCENTILES_VERSION = 1,
+    LABELS_VERSION = 1,
+    OBJECTS_VERSION = 1
+};
 enum { CLASSES_MOST = 4096, VARINT_BYTES = 10 };
 
 /* ---- bytes --------------------------------------------------------------------------------------------- */
@@ -290,4 +296,94 @@ bool mtm_index_put_labels(mtm_index *ix, const mtm_identity *id, const mtm_label
             p = put_step(p, t->at[k], k > t->offset[i] ? t->at[k - 1] : 0);
     }
     return mtm_index_put(ix, id, "labels", LABELS_VERSION, blob, (size_t)(p - blob));
+}
+
+/* ---- objects ------------------------------------------------------------------------------------------- */
+
+static void objects_kind(char kind[64], int64_t background)
+{
+    snprintf(kind, 64, "objects %" PRId64, background);
+}
+
+/* One object: value and number as steps from the last, then start and size of its box. */
+static mtm_status read_object(mtm_reader *r, int64_t *array[4], size_t i, uint64_t n, const int64_t shape[3],
+                              mtm_error *err)
+{
+    uint64_t start, size;
+
+    for (int k = 0; k < 2; k++)
+        MTM_TRY(read_step(r, &array[k][i], i ? array[k][i - 1] : 0, err));
+    if ((i && array[0][i] < array[0][i - 1]) ||
+        (i && array[0][i] == array[0][i - 1] && array[1][i] <= array[1][i - 1]) || array[1][i] < 0 ||
+        (uint64_t)array[1][i] >= n)
+        return mtm_fail(err, MTM_E_CORRUPT, mtm_reader_offset(r), "object %zu is out of order", i);
+    for (size_t a = 0; a < 3; a++) {
+        MTM_TRY(read_varint(r, &start, err));
+        MTM_TRY(read_varint(r, &size, err));
+        if (size < 1 || start >= (uint64_t)shape[a] || size > (uint64_t)shape[a] - start)
+            return mtm_fail(err, MTM_E_CORRUPT, mtm_reader_offset(r), "object %zu leaves the label map", i);
+        array[2][3 * i + a] = (int64_t)start, array[3][3 * i + a] = (int64_t)size;
+    }
+    return MTM_OK;
+}
+
+static mtm_status read_objects(mtm_reader *r, const int64_t shape[3], mtm_object_table **out, mtm_error *err)
+{
+    MTM_AUTO(mtm_object_table) t = NULL;
+    int64_t *array[4];
+    uint64_t n;
+
+    MTM_TRY(mtm_read_u64(r, &n, err));
+    if (n > mtm_reader_left(r) / 8) /* an object has eight bytes at least */
+        return mtm_fail(err, MTM_E_CORRUPT, 0, "a table of %" PRIu64 " objects", n);
+    t = mtm_object_table_make((int64_t)n, 3, &array[0], &array[1], &array[2], &array[3]);
+    if (!t)
+        return MTM_NOMEM(err);
+    for (size_t i = 0; i < n; i++)
+        MTM_TRY(read_object(r, array, i, n, shape, err));
+    if (mtm_reader_left(r))
+        return mtm_fail(err, MTM_E_CORRUPT, mtm_reader_offset(r), "an object table is longer than it says");
+    *out = mtm_object_table_steal(&t);
+    return MTM_OK;
+}
+
+bool mtm_index_get_objects(mtm_index *ix, const mtm_identity *id, int64_t background, const int64_t shape[3],
+                           mtm_object_table **out)
+{
+    MTM_AUTO_MEM uint8_t *blob = NULL;
+    char kind[64];
+    mtm_reader r;
+    size_t n;
+
+    objects_kind(kind, background);
+    if (!mtm_index_get(ix, id, kind, OBJECTS_VERSION, &blob, &n))
+        return false;
+    r = mtm_reader_over(blob, n, 0);
+    return read_objects(&r, shape, out, NULL) == MTM_OK;
+}
+
+/* u64 objects; each its class and its number as steps from the last, then start and size along z, y and x. */
+bool mtm_index_put_objects(mtm_index *ix, const mtm_identity *id, int64_t background,
+                           const mtm_object_table *t)
+{
+    MTM_AUTO_MEM uint8_t *blob = NULL;
+    char kind[64];
+    uint8_t *p;
+
+    if (!ix || t->ndim != 3)
+        return false;
+    blob = mtm_alloc(8 + (size_t)t->n * 8 * VARINT_BYTES);
+    if (!blob)
+        return false;
+    p = put_i64(blob, t->n);
+    for (int64_t i = 0; i < t->n; i++) {
+        p = put_step(p, t->class_of[i], i ? t->class_of[i - 1] : 0);
+        p = put_step(p, t->number[i], i ? t->number[i - 1] : 0);
+        for (int64_t a = 3 * i; a < 3 * i + 3; a++) {
+            p = put_varint(p, (uint64_t)t->start[a]);
+            p = put_varint(p, (uint64_t)t->size[a]);
+        }
+    }
+    objects_kind(kind, background);
+    return mtm_index_put(ix, id, kind, OBJECTS_VERSION, blob, (size_t)(p - blob));
 }

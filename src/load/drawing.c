@@ -1,9 +1,10 @@
-/* load/drawing.c: what a random operator of a chain may look at when it draws: tables of the item's label maps, and how they are
- * come by.
+/* load/drawing.c: what a random operator of a chain may look at when it draws: tables of the item's label maps, boxes of their
+ * objects, voxels; and how they are come by: from the loader's memory, the sidecar index, or the picture itself.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "load/drawing.h"
 
 #include "base/size.h"
+#include "image/image.h"
 #include "op/draw.h"
 #include "op/op.h"
 #include "op/random.h"
@@ -11,67 +12,279 @@
 typedef struct drawing {
     mtm_draw draw; /* first: the operator's pointer leads back here */
     mtm_sample *s;
-    mtm_label_table *own;
     int32_t step;
+    /* what was handed out and is nobody else's, until the next of its kind or the end of the draw */
+    mtm_label_table *labels;
+    mtm_object_table *objects;
+    mtm_array voxels;
 } drawing;
+
+static void drawing_close(drawing *d)
+{
+    mtm_label_table_free(d->labels);
+    mtm_object_table_free(d->objects);
+    mtm_array_drop(&d->voxels);
+}
+
+/* ---- fields ------------------------------------------------------------------------------------------- */
+
+static mtm_status find_picture(const drawing *d, const char *name, int32_t *out, mtm_error *err)
+{
+    for (int32_t i = 0; i < d->s->n_fields; i++)
+        if (d->s->fields[i].picture && !strcmp(d->s->fields[i].item->name, name)) {
+            *out = i;
+            return MTM_OK;
+        }
+    return mtm_fail(err, MTM_E_NOTFOUND, -1, "the item has no picture named '%s'", name);
+}
+
+static mtm_status find_label(const drawing *d, const char *name, int32_t *out, mtm_error *err)
+{
+    MTM_TRY(find_picture(d, name, out, err));
+    if (d->s->fields[*out].spec.channels != 1)
+        return mtm_fail(err, MTM_E_INVAL, -1, "label map '%s' has %" PRId64 " channels instead of 1", name,
+                        d->s->fields[*out].spec.channels);
+    return MTM_OK;
+}
+
+/* What the loader's memory knows is true of a field as the chain's prefix leaves it, and as long as nothing moves it. */
+static mtm_memory *memory_of(const drawing *d, int32_t field)
+{
+    return !d->s->fields[field].moved || d->step == mtm_chain_prefix(d->s->chain) ? d->s->memory : NULL;
+}
+
+static mtm_memory_key key_of(const drawing *d, int32_t field, mtm_memory_kind kind, int64_t parameter)
+{
+    return (mtm_memory_key){.item = d->s->item, .parameter = parameter, .field = field, .kind = kind};
+}
+
+/* The file that a field still is, voxel for voxel; NULL: it was moved, or never was a file. */
+static mtm_image *file_of(const drawing *d, int32_t field)
+{
+    return d->s->fields[field].moved ? NULL : d->s->fields[field].source.image;
+}
+
+/* A label map as it stands, [Z, Y, X]; drop it. */
+static mtm_status label_now(drawing *d, int32_t field, mtm_array *zyx, mtm_error *err)
+{
+    mtm_array now = {0};
+
+    MTM_TRY(mtm_sample_run(d->s, field, d->step, &now, err));
+    *zyx = now;
+    zyx->ndim = 3;
+    memmove(zyx->shape, now.shape + 1, 3 * sizeof *now.shape);
+    memmove(zyx->stride, now.stride + 1, 3 * sizeof *now.stride);
+    return MTM_OK;
+}
+
+/* ---- tables of classes -------------------------------------------------------------------------------- */
 
 /* The table of a label map that earlier steps have moved: from those steps' result. */
 static mtm_status table_of_moved(drawing *d, int32_t field, mtm_error *err)
 {
-    mtm_array now = {0}, zyx;
+    mtm_array zyx;
     mtm_status st;
 
-    MTM_TRY(mtm_sample_run(d->s, field, d->step, &now, err));
-    zyx = now;
-    zyx.ndim = 3, zyx.owner = NULL;
-    memmove(zyx.shape, zyx.shape + 1, 3 * sizeof *zyx.shape);
-    memmove(zyx.stride, zyx.stride + 1, 3 * sizeof *zyx.stride);
-    st = mtm_label_table_new(&d->own, &zyx, err);
-    mtm_array_drop(&now);
+    MTM_TRY(label_now(d, field, &zyx, err));
+    st = mtm_label_table_new(&d->labels, &zyx, err);
+    mtm_array_drop(&zyx);
     return st;
 }
 
-static mtm_status table_of_image(drawing *d, mtm_field_plan *f, mtm_error *err)
+static mtm_status table_of_image(drawing *d, mtm_image *im, const char *uri, mtm_error *err)
 {
     mtm_exec *const x = d->s->x;
     mtm_read_options opt = {.struct_size = sizeof opt, .pool = x->pool, .recycler = x->recycler};
-    const mtm_status st = mtm_image_labels_get(f->source.image, &opt, &d->own, err);
+    const mtm_status st = mtm_image_labels_get(im, &opt, &d->labels, err);
 
     for (int i = 0; i < 3; i++)
         d->s->times.read_ns[i] += opt.timing_ns[i];
-    return mtm_error_where(err, st, f->item->uri);
+    return mtm_error_where(err, st, uri);
+}
+
+static uint64_t table_bytes(const mtm_label_table *t)
+{
+    return sizeof *t + (uint64_t)(t->offset[t->n_classes] + 3 * (int64_t)t->n_classes + 1) * sizeof *t->at;
 }
 
 static mtm_status draw_labels(mtm_draw *draw, const char *name, const mtm_label_table **out, mtm_error *err)
 {
     drawing *const d = (drawing *)draw;
     mtm_sample *const s = d->s;
+    bool owned = true;
+    int32_t i = 0;
 
-    for (int32_t i = 0; i < s->n_fields; i++) {
-        mtm_field_plan *const f = &s->fields[i];
-        bool owned = true;
-
-        if (!f->picture || strcmp(f->item->name, name))
-            continue;
-        if (f->spec.channels != 1)
-            return mtm_fail(err, MTM_E_INVAL, -1, "label map '%s' has %" PRId64 " channels instead of 1",
-                            name, f->spec.channels);
-        mtm_label_table_free(d->own);
-        d->own = NULL;
-        if (!f->moved && s->tables) {
-            MTM_TRY(s->tables(s->tables_user, i, s->x, out, &owned, err));
-            d->own = owned ? (mtm_label_table *)*out : NULL;
-            return MTM_OK;
-        }
-        if (f->moved || !f->source.image)
-            MTM_TRY(table_of_moved(d, i, err));
-        else
-            MTM_TRY(table_of_image(d, f, err));
-        *out = d->own;
+    MTM_TRY(find_label(d, name, &i, err));
+    mtm_label_table_free(d->labels);
+    d->labels = NULL;
+    if (!s->fields[i].moved && s->tables) {
+        MTM_TRY(s->tables(s->tables_user, i, s->x, out, &owned, err));
+        d->labels = owned ? (mtm_label_table *)*out : NULL;
         return MTM_OK;
     }
-    return mtm_fail(err, MTM_E_NOTFOUND, -1, "the item has no label map named '%s'", name);
+    const mtm_memory_key key = key_of(d, i, MTM_MEMORY_LABELS, 0);
+
+    *out = mtm_memory_find(memory_of(d, i), &key);
+    if (*out)
+        return MTM_OK;
+    if (file_of(d, i))
+        MTM_TRY(table_of_image(d, file_of(d, i), s->fields[i].item->uri, err));
+    else
+        MTM_TRY(table_of_moved(d, i, err));
+    *out = d->labels;
+    if (mtm_memory_keep(memory_of(d, i), &key, d->labels, table_bytes(d->labels)))
+        d->labels = NULL;
+    return MTM_OK;
 }
+
+/* ---- tables of objects -------------------------------------------------------------------------------- */
+
+/* From the index, else found and kept there. */
+static mtm_status find_objects(drawing *d, int32_t field, int64_t background, mtm_error *err)
+{
+    const mtm_image *const im = file_of(d, field);
+    mtm_index *const index = im ? im->index : NULL;
+    mtm_array zyx;
+    mtm_status st;
+
+    if (index &&
+        mtm_index_get_objects(index, &im->identity, background, d->s->fields[field].spec.size, &d->objects))
+        return MTM_OK;
+    MTM_TRY(label_now(d, field, &zyx, err));
+    st = mtm_object_table_new(&d->objects, &zyx, background, err);
+    mtm_array_drop(&zyx);
+    if (!st && index)
+        mtm_index_put_objects(index, &im->identity, background, d->objects);
+    return st;
+}
+
+static mtm_status draw_objects(mtm_draw *draw, const char *name, int64_t background,
+                               const mtm_object_table **out, mtm_error *err)
+{
+    drawing *const d = (drawing *)draw;
+    int32_t i = 0;
+
+    MTM_TRY(find_label(d, name, &i, err));
+    const mtm_memory_key key = key_of(d, i, MTM_MEMORY_OBJECTS, background);
+
+    *out = mtm_memory_find(memory_of(d, i), &key);
+    if (*out)
+        return MTM_OK;
+    mtm_object_table_free(d->objects);
+    d->objects = NULL;
+    MTM_TRY(find_objects(d, i, background, err));
+    *out = d->objects;
+    if (mtm_memory_keep(memory_of(d, i), &key, d->objects,
+                        sizeof *d->objects + (uint64_t)d->objects->n * 8 * sizeof(int64_t)))
+        d->objects = NULL;
+    return MTM_OK;
+}
+
+/* ---- voxels ------------------------------------------------------------------------------------------- */
+
+static mtm_status draw_voxels(mtm_draw *draw, const char *name, mtm_array *out, mtm_error *err)
+{
+    drawing *const d = (drawing *)draw;
+    const mtm_spec *spec;
+    int32_t i = 0;
+
+    MTM_TRY(find_picture(d, name, &i, err));
+    spec = &d->s->fields[i].spec;
+    const int64_t shape[4] = {spec->channels, spec->size[0], spec->size[1], spec->size[2]};
+
+    mtm_array_drop(&d->voxels);
+    MTM_TRY(mtm_array_new(&d->voxels, MTM_F32, 4, shape, d->s->x->recycler, err));
+    MTM_TRY(mtm_sample_run(d->s, i, d->step, &d->voxels, err));
+    *out = d->voxels;
+    out->owner = NULL;
+    return MTM_OK;
+}
+
+/* Widens box ([2][3]: first and behind the last) by the voxels of a row above the threshold. */
+static void widen(int64_t box[2][3], const float *row, int64_t n, int64_t z, int64_t y, float threshold)
+{
+    int64_t lo = 0, hi = n;
+
+    while (lo < n && !(row[lo] > threshold))
+        lo++;
+    if (lo == n)
+        return;
+    while (!(row[hi - 1] > threshold))
+        hi--;
+    const int64_t first[3] = {z, y, lo}, behind[3] = {z + 1, y + 1, hi};
+
+    for (int i = 0; i < 3; i++) {
+        box[0][i] = mtm_min_i64(box[0][i], first[i]);
+        box[1][i] = mtm_max_i64(box[1][i], behind[i]);
+    }
+}
+
+static void box_above(const mtm_array *voxels, double threshold, int64_t start_size[6])
+{
+    int64_t box[2][3] = {{INT64_MAX, INT64_MAX, INT64_MAX}, {0, 0, 0}};
+    const int64_t *const shape = voxels->shape;
+    const float *row = voxels->data;
+
+    for (int64_t r = 0; r < shape[0] * shape[1] * shape[2]; r++, row += shape[3])
+        widen(box, row, shape[3], r / shape[2] % shape[1], r % shape[2], (float)threshold);
+    for (int i = 0; i < 3; i++) {
+        start_size[i] = box[1][0] ? box[0][i] : 0;
+        start_size[3 + i] = box[1][0] ? box[1][i] - box[0][i] : 0;
+    }
+}
+
+/* The index knows the box of the voxels that are not 0; without negative ones, these are those above 0. */
+static bool index_knows(const drawing *d, int32_t field, double threshold, int64_t start_size[6])
+{
+    const mtm_image *const im = file_of(d, field);
+    mtm_image_stats s;
+
+    if (!im || !im->index || threshold != 0 || !mtm_index_get_stats(im->index, &im->identity, &s) ||
+        s.non_finite || s.min < 0 || !s.nonzero)
+        return false;
+    for (int i = 0; i < 3; i++) {
+        start_size[i] = s.foreground_start[i], start_size[3 + i] = s.foreground_size[i];
+        if (s.foreground_size[i] < 1 ||
+            s.foreground_start[i] > d->s->fields[field].spec.size[i] - s.foreground_size[i])
+            return false;
+    }
+    return true;
+}
+
+static mtm_status draw_foreground(mtm_draw *draw, const char *name, double threshold, int64_t start[3],
+                                  int64_t size[3], mtm_error *err)
+{
+    drawing *const d = (drawing *)draw;
+    mtm_memory_key key;
+    const int64_t *known;
+    int64_t found[6], *kept;
+    mtm_array voxels;
+    int32_t i = 0;
+
+    MTM_TRY(find_picture(d, name, &i, err));
+    key = key_of(d, i, MTM_MEMORY_FOREGROUND, 0);
+    memcpy(&key.parameter, &threshold, sizeof threshold);
+    known = mtm_memory_find(memory_of(d, i), &key);
+    if (known) {
+        memcpy(found, known, sizeof found);
+    } else {
+        if (!index_knows(d, i, threshold, found)) {
+            MTM_TRY(draw_voxels(draw, name, &voxels, err));
+            box_above(&voxels, threshold, found);
+        }
+        kept = mtm_alloc(sizeof found);
+        if (!kept)
+            return MTM_NOMEM(err);
+        memcpy(kept, found, sizeof found);
+        if (!mtm_memory_keep(memory_of(d, i), &key, kept, sizeof found))
+            mtm_free(kept);
+    }
+    memcpy(start, found, 3 * sizeof *start);
+    memcpy(size, found + 3, 3 * sizeof *size);
+    return MTM_OK;
+}
+
+/* ---- the draw ----------------------------------------------------------------------------------------- */
 
 /* The field whose grid a random operator draws for: the first image it may work on, else the first label map. */
 static const mtm_field_plan *leader(const mtm_sample *s, const mtm_chain_step *step)
@@ -96,14 +309,18 @@ static mtm_status draw_once(mtm_sample *s, int32_t i, int64_t channel, const mtm
 {
     const mtm_chain_step *const step = &s->chain->steps[i];
     const uint32_t word = (uint32_t)i + (uint32_t)channel * MTM_CHAIN_STEPS;
-    drawing d = {.draw = {.rng = mtm_rng_at(s->seed, s->epoch, s->number, word), .labels = draw_labels},
+    drawing d = {.draw = {.rng = mtm_rng_at(s->seed, s->epoch, s->number, word),
+                          .labels = draw_labels,
+                          .objects = draw_objects,
+                          .foreground = draw_foreground,
+                          .voxels = draw_voxels},
                  .s = s,
                  .step = i};
     mtm_status st;
 
     *target = NULL;
     st = mtm_op_draw(step->op, step->args, &d.draw, spec, target, args, err);
-    mtm_label_table_free(d.own);
+    drawing_close(&d);
     return st;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/size.h"
 
+enum { MEMORY_BYTES = 64 << 20 }; /* most that is remembered of the items, in small tables */
 enum { MOST_THREADS = 512, MOST_PREFETCH = 1024, MOST_BATCH = 1 << 20 };
 
 mtm_loader_options mtm_loader_options_default(void)
@@ -122,6 +123,7 @@ static mtm_status fill_loader(mtm_loader *l, const mtm_item *items, int64_t n_it
     if (shares)
         MTM_TRY(mtm_cache_new(&l->cache, n_items, l->items.n_fields, l->opt.cache_bytes,
                               l->opt.samples_per_item, err));
+    MTM_TRY(mtm_memory_new(&l->memory, MEMORY_BYTES, err));
     MTM_TRY(new_workers(l, err));
     return new_ring(l, err);
 }
@@ -208,6 +210,7 @@ void mtm_loader_free(mtm_loader *l)
         mtm_exec_free(l->workers[i].x);
     mtm_free(l->workers);
     mtm_cache_free(l->cache);
+    mtm_memory_free(l->memory);
     mtm_index_close(l->index);
     mtm_recycler_free(l->recycler);
     mtm_sampler_clear(&l->sampler);

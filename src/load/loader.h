@@ -61,6 +61,7 @@ struct mtm_loader {
     mtm_limits limits;
     mtm_index *index;
     mtm_cache *cache; /* NULL: none */
+    mtm_memory *memory;
     mtm_recycler *recycler;
     mtm_worker *workers;
     int32_t n_threads;

@@ -51,7 +51,12 @@ static bool has_picture(const mtm_chain *c, const mtm_item *item, const char *na
     return false;
 }
 
-/* Parameters that name the label map which a random operator looks at. */
+static bool names_field(const mtm_param *p)
+{
+    return !strcmp(p->name, "label") || !strcmp(p->name, "weights") || !strcmp(p->name, "source");
+}
+
+/* Parameters that name the label map or picture which a random operator looks at. */
 static mtm_status check_text_fields(const mtm_chain *c, const mtm_chain_step *step, const mtm_item *item,
                                     mtm_error *err)
 {
@@ -59,10 +64,10 @@ static mtm_status check_text_fields(const mtm_chain *c, const mtm_chain_step *st
         const mtm_param *const p = &step->op->params[i];
         const char *const name = (const char *)step->args + p->offset;
 
-        if (p->type == MTM_PARAM_TEXT && !strcmp(p->name, "label") && *name && !has_picture(c, item, name))
-            return mtm_fail(err, MTM_E_INVAL, -1,
-                            "%s: label is '%s', but the item has no label map of that name", step->op->name,
-                            name);
+        if (p->type == MTM_PARAM_TEXT && names_field(p) && *name && !has_picture(c, item, name))
+            return mtm_fail(err, MTM_E_INVAL, -1, "%s: %s is '%s', but the item has no %s of that name",
+                            step->op->name, p->name, name,
+                            strcmp(p->name, "label") ? "picture" : "label map");
     }
     return MTM_OK;
 }

@@ -5,6 +5,7 @@
 #define MTM_LOAD_SAMPLE_H
 
 #include "load/draws.h"
+#include "load/memory.h"
 #include "op/exec.h"
 
 /* Where a field's voxels come from: a picture that nothing was read of, or an array in memory. */
@@ -56,6 +57,8 @@ typedef struct mtm_sample {
     int64_t epoch, number;
     mtm_tables_fn tables; /* NULL: from the sources */
     void *tables_user;
+    mtm_memory *memory; /* of the loader, where `item` is the item's number; NULL: none */
+    int64_t item;
     mtm_sample_times times;
 } mtm_sample;
 

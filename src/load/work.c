@@ -42,6 +42,8 @@ static mtm_status plan_job(mtm_loader *l, mtm_making *m, mtm_job *j, mtm_error *
     mtm_sample *const s = j->sample;
 
     s->seed = l->opt.seed, s->epoch = m->epoch, s->number = j->number;
+    s->memory = l->memory;
+    item_of(l, j, &s->item);
     MTM_TRY(open_sources(l, j, err));
     return mtm_sample_plan(s, l->chain->n, err);
 }

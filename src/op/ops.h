@@ -57,6 +57,11 @@
     X(random_grid_distortion)                                                                                \
     X(random_crop)                                                                                           \
     X(random_balanced_crop)                                                                                  \
+    X(random_object_box)                                                                                     \
+    X(random_pos_neg_crop)                                                                                   \
+    X(random_weighted_crop)                                                                                  \
+    X(random_foreground_crop)                                                                                \
+    X(crop_foreground)                                                                                       \
     X(random_gaussian_noise)                                                                                 \
     X(random_rician_noise)                                                                                   \
     X(random_shot)                                                                                           \

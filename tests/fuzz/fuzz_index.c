@@ -8,13 +8,14 @@
 #include "fuzz.h"
 #include "image/index.h"
 
-static const char *const kinds[] = {"stats", "percentiles 0x1p-1 0x1.8ep+6", "labels", "gzip"};
+static const char *const kinds[] = {"stats", "percentiles 0x1p-1 0x1.8ep+6", "labels", "gzip", "objects 0"};
 
 /* What was accepted is walked through. */
 static void read_kinds(mtm_index *ix, const mtm_identity *id)
 {
     MTM_AUTO(mtm_gzip_points) p = NULL;
     mtm_label_table *t = NULL;
+    mtm_object_table *o = NULL;
     double v[2];
     mtm_image_stats s;
     int64_t sum = 0;
@@ -31,6 +32,10 @@ static void read_kinds(mtm_index *ix, const mtm_identity *id)
         FUZZ_CHECK(sum >= 0);
     }
     mtm_free(t);
+    if (mtm_index_get_objects(ix, id, 0, (int64_t[]){20, 30, 40}, &o))
+        for (int64_t i = 0; i < o->n; i++)
+            FUZZ_CHECK(o->number[i] < o->n && o->start[3 * i + 2] + o->size[3 * i + 2] <= 40);
+    mtm_object_table_free(o);
 }
 
 static void as_file(const char *path, const mtm_identity *id, const uint8_t *data, size_t n)
@@ -58,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (n == 0)
         return 0;
     snprintf(path, sizeof path, "%s/mtm-fuzz-%d.index", tmp ? tmp : "/tmp", (int)getpid());
-    if (data[0] < 4) {
+    if (data[0] < 5) {
         MTM_AUTO(mtm_index) ix = NULL;
 
         if (mtm_index_open(&ix, path, NULL) == MTM_OK) {

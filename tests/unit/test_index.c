@@ -670,10 +670,47 @@ static void test_labels(void **state)
     mtm_identity_clear(&id);
 }
 
+static void test_objects(void **state)
+{
+    static const int64_t class_of[] = {-5, 7, 7}, number[] = {2, 0, 1}, shape[] = {20, 30, 40},
+                         start[] = {0, 0, 0, 19, 29, 39, 3, 4, 5}, size[] = {20, 30, 40, 1, 1, 1, 6, 5, 4};
+    const mtm_object_table t = {3, 3, class_of, number, start, size}, none = {0, 3, NULL, NULL, NULL, NULL};
+    static const int64_t outside[] = {0, 0, 0, 19, 29, 39, 3, 4, 37}, twice[] = {2, 1, 1};
+    folder *const f = *state;
+    mtm_identity id = identify(f->file);
+    mtm_index *const ix = open_index(f->path);
+    mtm_object_table bad[2] = {t, t}, *got = NULL;
+
+    assert_false(mtm_index_get_objects(ix, &id, -1, shape, &got));
+    assert_true(mtm_index_put_objects(ix, &id, -1, &t));
+    assert_false(mtm_index_get_objects(ix, &id, 0, shape, &got)); /* of another background */
+    assert_true(mtm_index_get_objects(ix, &id, -1, shape, &got));
+    assert_int_equal(got->n, 3);
+    assert_int_equal(got->ndim, 3);
+    assert_memory_equal(got->class_of, class_of, sizeof class_of);
+    assert_memory_equal(got->number, number, sizeof number);
+    assert_memory_equal(got->start, start, sizeof start);
+    assert_memory_equal(got->size, size, sizeof size);
+    mtm_object_table_free(got);
+    bad[0].start = outside, bad[1].number = twice;
+    for (int i = 0; i < 2; i++) {
+        assert_true(mtm_index_put_objects(ix, &id, -1, &bad[i]));
+        assert_false(mtm_index_get_objects(ix, &id, -1, shape, &got));
+    }
+    assert_true(mtm_index_put_objects(ix, &id, -1, &none));
+    assert_true(mtm_index_get_objects(ix, &id, -1, shape, &got));
+    assert_int_equal(got->n, 0);
+    mtm_object_table_free(got);
+    assert_false(mtm_index_put_objects(NULL, &id, -1, &t));
+    mtm_index_close(ix);
+    mtm_identity_clear(&id);
+}
+
 /* Every byte of every typed payload changed, and every length: never a crash, and never what was not kept. */
 static void test_hostile_values(void **state)
 {
-    static const char *const kinds[] = {"percentiles 0x1p-1 0x1.8ep+6", "labels", "stats", "gzip"};
+    static const char *const kinds[] = {"percentiles 0x1p-1 0x1.8ep+6", "labels", "stats", "gzip",
+                                        "objects 0"};
     folder *const f = *state;
     mtm_identity id = identify(f->file);
     mtm_index *const ix = open_index(f->path);
@@ -684,20 +721,26 @@ static void test_hostile_values(void **state)
         mtm_label_table *t;
         mtm_image_stats s;
         mtm_gzip_points *p;
+        mtm_object_table *o;
         uint8_t blob[200];
         const size_t n = mtm_rng_below(&r, sizeof blob);
 
         for (size_t k = 0; k < sizeof blob; k++)
             blob[k] = (uint8_t)(mtm_rng_u32(&r) & (i & 1 ? 0xff : 0x03));
-        mtm_index_put(ix, &id, kinds[i % 4], 1, blob, n);
-        if (i % 4 == 0 && mtm_index_get_percentiles(ix, &id, (double[]){0.5, 99.5}, v))
+        mtm_index_put(ix, &id, kinds[i % 5], 1, blob, n);
+        if (i % 5 == 0 && mtm_index_get_percentiles(ix, &id, (double[]){0.5, 99.5}, v))
             assert_true(v[0] <= v[1]);
-        if (i % 4 == 1 && mtm_index_get_labels(ix, &id, &t))
+        if (i % 5 == 1 && mtm_index_get_labels(ix, &id, &t))
             mtm_free(t);
-        if (i % 4 == 2)
+        if (i % 5 == 2)
             mtm_index_get_stats(ix, &id, &s);
-        if (i % 4 == 3 && mtm_index_get_points(ix, &id, &p))
+        if (i % 5 == 3 && mtm_index_get_points(ix, &id, &p))
             mtm_gzip_points_free(p);
+        if (i % 5 == 4 && mtm_index_get_objects(ix, &id, 0, (int64_t[]){4, 4, 4}, &o)) {
+            for (int64_t k = 0; k < 3 * o->n; k++)
+                assert_in_range(o->start[k] + o->size[k], 1, 4);
+            mtm_object_table_free(o);
+        }
     }
     mtm_index_close(ix);
     mtm_identity_clear(&id);
@@ -742,12 +785,13 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_FOLDER(test_round_trip), WITH_FOLDER(test_open_errors),    WITH_FOLDER(test_stale),
-        WITH_FOLDER(test_moved),      WITH_FOLDER(test_names),          WITH_FOLDER(test_flipped_rows),
-        WITH_FOLDER(test_foreign),    WITH_FOLDER(test_damaged_file),   WITH_FOLDER(test_read_only),
-        WITH_FOLDER(test_locked),     WITH_FOLDER(test_full_disk),      WITH_FOLDER(test_fork),
-        WITH_FOLDER(test_threads),    WITH_FOLDER(test_stats),          WITH_FOLDER(test_percentiles),
-        WITH_FOLDER(test_labels),     WITH_FOLDER(test_hostile_values), WITH_FOLDER(test_no_memory),
+        WITH_FOLDER(test_round_trip), WITH_FOLDER(test_open_errors),  WITH_FOLDER(test_stale),
+        WITH_FOLDER(test_moved),      WITH_FOLDER(test_names),        WITH_FOLDER(test_flipped_rows),
+        WITH_FOLDER(test_foreign),    WITH_FOLDER(test_damaged_file), WITH_FOLDER(test_read_only),
+        WITH_FOLDER(test_locked),     WITH_FOLDER(test_full_disk),    WITH_FOLDER(test_fork),
+        WITH_FOLDER(test_threads),    WITH_FOLDER(test_stats),        WITH_FOLDER(test_percentiles),
+        WITH_FOLDER(test_labels),     WITH_FOLDER(test_objects),      WITH_FOLDER(test_hostile_values),
+        WITH_FOLDER(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

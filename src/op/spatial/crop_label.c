@@ -1,17 +1,13 @@
 /* op/spatial/crop_label.c: random_balanced_crop: crops whose centre is drawn class by class from a label map, so that small
  * structures are seen as often as large ones.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
-#include "base/size.h"
-#include "op/spatial/spatial.h"
+#include "op/spatial/crop_draw.h"
 
 typedef struct random_balanced_crop_args {
     char label[64];
-    mtm_ints size, classes;
+    crop_extent extent;
+    mtm_ints classes;
     mtm_floats weights;
-    int32_t pad; /* 0: None, else the border + 1 */
-    double value;
 } random_balanced_crop_args;
 
 /* The row of a class in the table, −1: the map has no voxel of it. */
@@ -90,22 +86,7 @@ static mtm_status draw_class(const random_balanced_crop_args *a, mtm_draw *d, co
 static mtm_status random_balanced_crop_infer(const void *args, const mtm_spec *in, mtm_spec *out,
                                              mtm_error *err)
 {
-    const random_balanced_crop_args *const a = args;
-    int64_t size[3];
-
-    MTM_TRY(mtm_axis_ints(&a->size, "size", in, 1, size, err));
-    for (int i = 0; i < 3; i++) {
-        if (size[i] > in->size[i] && !a->pad)
-            return mtm_fail(err, MTM_E_INVAL, -1,
-                            "axis %d has %" PRId64 " voxels, fewer than the crop's %" PRId64
-                            "; pad= says how to fill",
-                            i, in->size[i], size[i]);
-        if (size[i] > MTM_MAX_EXTENT)
-            return mtm_fail(err, MTM_E_LIMIT, -1, "the crop would have %" PRId64 " voxels on an axis",
-                            size[i]);
-        out->size[i] = size[i];
-    }
-    return MTM_OK;
+    return mtm_crop_infer(&((const random_balanced_crop_args *)args)->extent, in, out, err);
 }
 
 static mtm_status random_balanced_crop_draw(const void *args, mtm_draw *d, const mtm_spec *in,
@@ -113,45 +94,26 @@ static mtm_status random_balanced_crop_draw(const void *args, mtm_draw *d, const
 {
     const random_balanced_crop_args *const a = args;
     const mtm_label_table *t;
-    crop_args *const crop = target_args;
-    int64_t size[3], at;
+    int64_t voxel[3], first, n;
     int32_t row = 0;
 
-    MTM_TRY(mtm_axis_ints(&a->size, "size", in, 1, size, err));
     MTM_TRY(d->labels(d, a->label, &t, err));
     MTM_TRY(draw_class(a, d, t, &row, err));
-    at = t->at[t->offset[row] +
-               (int64_t)mtm_rng_below(&d->rng, (uint64_t)(t->offset[row + 1] - t->offset[row]))];
-    *crop = (crop_args){.start.n = in->spatial, .size.n = in->spatial, .value = a->value};
-    crop->beyond = a->pad > 0, crop->border = a->pad ? a->pad - 1 : MTM_EDGE;
-    for (int i = 2; i >= 3 - in->spatial; i--) {
-        const int64_t voxel = at % in->size[i];
-        const int k = i - (3 - in->spatial);
-
-        at /= in->size[i];
-        crop->start.v[k] = size[i] > in->size[i]
-                               ? -((size[i] - in->size[i]) / 2) /* as crop_or_pad */
-                               : mtm_clamp_i64(voxel - size[i] / 2, 0, in->size[i] - size[i]);
-        crop->size.v[k] = size[i];
-    }
+    first = t->offset[row], n = t->offset[row + 1] - first;
+    mtm_crop_voxel(in, t->at[first + (int64_t)mtm_rng_below(&d->rng, (uint64_t)n)], voxel);
     *target = &mtm_op_crop;
-    return MTM_OK;
+    return mtm_crop_around(&a->extent, in, voxel, target_args, err);
 }
 
 static const mtm_param random_balanced_crop_params[] = {
     {"label", MTM_PARAM_TEXT, offsetof(random_balanced_crop_args, label), NULL, 0, 0, NULL, "",
      "Field that holds the label map."},
-    {"size", MTM_PARAM_INTS, offsetof(random_balanced_crop_args, size), NULL, 1, 0x1p40, NULL, "voxels",
-     "Extent of the crop, in array order; one number for all axes."},
+    MTM_CROP_SIZE_PARAM(random_balanced_crop_args),
     {"classes", MTM_PARAM_INTS, offsetof(random_balanced_crop_args, classes), "None", 0, 0, NULL, "",
      "Classes to draw from; None: all that the label map has."},
     {"weights", MTM_PARAM_FLOATS, offsetof(random_balanced_crop_args, weights), "None", 0, 1e30, NULL, "",
      "Weight of each class; None: the same for all. Without classes: of the classes 0, 1, 2, ..."},
-    {"pad", MTM_PARAM_CHOICE, offsetof(random_balanced_crop_args, pad), "None", 0, 0,
-     "None|" MTM_BORDER_CHOICES, "",
-     "How axes shorter than the crop are filled, as crop_or_pad does; None: they are an error."},
-    {"value", MTM_PARAM_FLOAT, offsetof(random_balanced_crop_args, value), "0", 0, 0, NULL, "",
-     "Value of a constant border."},
+    MTM_CROP_PAD_PARAMS(random_balanced_crop_args),
 };
 
 const mtm_op mtm_op_random_balanced_crop = {
