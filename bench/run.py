@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: every row of doc/performance.md. Ours and each installed peer in one process, interleaved.
 
-Usage: bench/run.py [io] [ops] [mr] [patch] [loader] [feed] [codec] [--json FILE] [--update] [--large FOLDER]
+Usage: bench/run.py [io] [ops] [mr] [labels] [patch] [loader] [feed] [codec] [--json FILE] [--update] [--large FOLDER]
 --update rewrites the tables in doc/performance.md and, for the codec, doc/codec.md. --large measures the memory of a region of
 a 20000 × 20000 picture too, which takes minutes and room for it in FOLDER.
 BENCH_PEERS=1 make bench installs the optional peers first.
@@ -20,6 +20,7 @@ import peers
 import rows_codec
 import rows_feed
 import rows_io
+import rows_labels
 import rows_loader
 import rows_mr
 import rows_ops
@@ -29,6 +30,7 @@ GROUPS = {
     "io": rows_io.rows,
     "ops": rows_ops.rows,
     "mr": rows_mr.rows,
+    "labels": rows_labels.rows,
     "patch": rows_patch.rows,
     "loader": rows_loader.rows,
     "feed": rows_feed.rows,

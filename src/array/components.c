@@ -185,7 +185,8 @@ static void next_plane(finder *f, int64_t z)
     const int64_t gone = f->now[0];
 
     f->before = f->now, f->now = swap;
-    memmove(f->c->run, f->c->run + gone, (size_t)(f->n_runs - gone) * sizeof *f->c->run);
+    if (gone)
+        memmove(f->c->run, f->c->run + gone, (size_t)(f->n_runs - gone) * sizeof *f->c->run);
     for (int64_t i = 0; i <= rows; i++)
         f->before[i] -= gone;
     f->n_runs -= gone;
