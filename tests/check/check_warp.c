@@ -57,6 +57,36 @@ static void check_locate(mtm_check *c)
     }
 }
 
+static void check_locate_bent(mtm_check *c)
+{
+    for (int i = 0; i < 600; i++) {
+        const int32_t n = 1 + (int32_t)mtm_check_below(c, MTM_WARP_CHUNK);
+        mtm_warp_taps *const a = mtm_check_alloc(c, sizeof *a, 64), *const b =
+                                                                        mtm_check_alloc(c, sizeof *b, 64);
+        float *const room = mtm_check_alloc(c, sizeof(float[3][MTM_WARP_CHUNK]), 4);
+        const float *const bend[3] = {room, room + MTM_WARP_CHUNK, room + 2 * MTM_WARP_CHUNK};
+        const int64_t x0 = mtm_check_below(c, 100);
+        bool every = true;
+        mtm_warp_grid g;
+        mtm_warp_row row;
+
+        random_grid(c, &g, i);
+        random_row(c, &row, i);
+        mtm_check_fill_f32(c, room, 3 * MTM_WARP_CHUNK, -4, 4, false);
+        mtm_check_i64(c, "inside", c->ref.warp.locate_bent(&g, &row, x0, n, bend, a),
+                      c->now.warp.locate_bent(&g, &row, x0, n, bend, b));
+        for (int32_t k = 0; k < n; k++)
+            every = every &&
+                    mtm_warp_bent_inside(&g, &row, x0 + k, (float[3]){bend[0][k], bend[1][k], bend[2][k]});
+        mtm_check_i64(c, "each inside", every, c->now.warp.locate_bent(&g, &row, x0, n, bend, b));
+        for (int32_t k = 0; k < (n + 7) / 8 * 8; k++)
+            mtm_check_i64(c, "offset", a->offset[k], b->offset[k]);
+        for (int k = 0; k < 3 && g.interp != MTM_NEAREST; k++)
+            mtm_check_f32(c, "fraction", a->f[k], b->f[k], (size_t)n, 0, 0);
+        mtm_check_case_end(c);
+    }
+}
+
 /* Taps anywhere in a small volume, whose margin cubic taps need. */
 static void random_taps(mtm_check *c, mtm_warp_taps *t, int32_t n)
 {
@@ -189,6 +219,8 @@ void check_warp(mtm_check *c)
 
     if (mtm_check_kernel(c, "locate", ref->locate, now->locate))
         check_locate(c);
+    if (mtm_check_kernel(c, "locate_bent", ref->locate_bent, now->locate_bent))
+        check_locate_bent(c);
     if (mtm_check_kernel(c, "linear", ref->linear, now->linear)) {
         check_gather(c, "linear", ref->linear, now->linear, stride);
         check_gather(c, "linear, one voxel thick", ref->linear, now->linear, flat);

@@ -468,6 +468,167 @@ static void test_inverse(void **state)
     assert_true(isnan(p[0]) && isnan(p[5]));
 }
 
+/* ---- warps --------------------------------------------------------------------------------------------- */
+
+static const int64_t big[3] = {12, 14, 16};
+enum { BIG = 12 * 14 * 16 };
+
+static mtm_geometry elastic_on(const int64_t size[3])
+{
+    return MAKE(size, "elastic", "max_displacement", "1.5", "seed", "3", "interp", "linear");
+}
+
+static mtm_geometry smooth_on(const int64_t size[3])
+{
+    return MAKE(size, "elastic", "sigma", "2.5", "magnitude", "14", "seed", "4");
+}
+
+static mtm_geometry stretch_on(const int64_t size[3])
+{
+    return MAKE(size, "grid_distortion", "num_cells", "2", "distort_steps", "(1.2, 0.9)", "normalized",
+                "True");
+}
+
+typedef mtm_geometry warp_on(const int64_t size[3]);
+static warp_on *const warps[] = {elastic_on, smooth_on, stretch_on};
+enum { WARPS = 3 };
+
+/* A ramp is interpolated without error, so fusing shows only in rounding (a spline's field within its own bound). */
+static void test_warps_fuse(void **state)
+{
+    const mtm_geometry turn = MAKE(shape, "rotate", "axis", "(1, 2, 1)", "degrees", "9", "keep_size", "True");
+    const mtm_geometry flip = MAKE(shape, "flip", "axis", "(0, 2)");
+    const mtm_geometry crop = MAKE(shape, "crop", "start", "(1, 2, 3)", "size", "(3, 4, 6)");
+    const mtm_geometry cubic =
+        MAKE(shape, "rotate", "axis", "(1, 2, 1)", "degrees", "9", "keep_size", "True", "interp", "cubic");
+    const mtm_geometry wide = MAKE(shape, "resize", "size", "(3, 4, 5)");
+
+    for (int i = 0; i < WARPS; i++) {
+        const mtm_geometry warp = warps[i](shape), small = warps[i](crop.out_size);
+        mtm_geometry g = flip;
+
+        assert_fuses(&flip, &warp, 1e-4f);
+        assert_fuses(&warp, &flip, 1e-4f);
+        assert_fuses(&crop, &small, 1e-4f);
+        assert_fuses(&warp, &crop, 1e-4f);
+        assert_true(mtm_geometry_fuse(&g, &warp));
+        assert_int_equal(g.kind, MTM_GEOMETRY_WARP);
+        assert_true(mtm_geometry_fuse(&g, &turn));
+        assert_int_equal(g.kind, MTM_GEOMETRY_WARP);
+        g = turn;
+        assert_true(mtm_geometry_fuse(&g, &warp));
+        assert_false(mtm_geometry_fuse(&g, &warp));  /* two fields */
+        assert_false(mtm_geometry_fuse(&g, &cubic)); /* another interpolation */
+        assert_false(mtm_geometry_fuse(&g, &wide));  /* widened filters */
+        g = warp;
+        assert_true(mtm_geometry_fuse(&g, &crop));
+        assert_false(mtm_geometry_fuse(&g, &turn)); /* what the crop cut away would come back */
+    }
+}
+
+/* Gathered from nothing but the box that need names; what lies outside is memory that must not be read. */
+static void test_warps_need_is_enough(void **state)
+{
+    static const char *const borders[] = {"edge", "reflect", "mirror", "wrap", "constant"};
+    MTM_AUTO(mtm_exec) x = NULL;
+    const mtm_box out = {.ndim = 3, .size = {3, 4, 5}};
+    float in[BIG], part[BIG], whole[BIG], got[3 * 4 * 5];
+
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    fill(in, BIG);
+    for (int k = 0; k < 15; k++) {
+        const char *const interp = (const char *[]){"nearest", "linear", "cubic"}[k / 5];
+        mtm_geometry g = MAKE(big, "elastic", "max_displacement", "1.5", "locked_borders", "0", "seed", "3",
+                              "interp", interp, "border", borders[k % 5]);
+        const mtm_geometry crop = MAKE(big, "crop", "start", "(2, 3, 0)", "size", "(3, 4, 5)");
+        mtm_box need;
+
+        gather(x, &g, in, whole);
+        assert_true(mtm_geometry_fuse(&g, &crop));
+        mtm_geometry_need(&g, &out, &need);
+        const int64_t n[4] = {1, need.size[0], need.size[1], need.size[2]}, to[4] = {1, 3, 4, 5};
+        for (int64_t i = 0; i < n[1] * n[2] * n[3]; i++)
+            part[i] = in[((i / n[3] / n[2] + need.start[0]) * 14 + i / n[3] % n[2] + need.start[1]) * 16 +
+                         i % n[3] + need.start[2]];
+        const mtm_array a = mtm_array_wrap(part, MTM_F32, 4, n);
+        mtm_array b = mtm_array_wrap(got, MTM_F32, 4, to);
+        assert_ok(mtm_geometry_run(x, &g, &a, need.start, false, NULL, &b, &err));
+        for (int i = 0; i < 60; i++)
+            assert_true(fabsf(got[i] - whole[((i / 20 + 2) * 14 + i / 5 % 4 + 3) * 16 + i % 5]) < 1e-4f);
+    }
+}
+
+static void test_warped_points_return(void **state)
+{
+    MTM_AUTO(mtm_exec) x = NULL;
+    float in[BIG], out[BIG];
+
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    for (int i = 0; i < WARPS; i++) {
+        mtm_geometry g = MAKE(big, "rotate", "axis", "(1, 2, 1)", "degrees", "9", "keep_size", "True");
+        const mtm_geometry warp = warps[i](big), flip = MAKE(big, "flip", "axis", "1");
+
+        assert_true(mtm_geometry_fuse(&g, &warp));
+        assert_true(mtm_geometry_fuse(&g, &flip));
+        for (int axis = 0; axis < 3; axis++) { /* a picture of each coordinate shows where the points go */
+            for (int k = 0; k < BIG; k++)
+                in[k] = (float)(axis == 0 ? k % 16 : axis == 1 ? k / 16 % 14 : k / 16 / 14) + 0.5f;
+            gather(x, &g, in, out);
+            for (int k = 0; k < BIG; k += 7) {
+                const double at[3] = {k % 16 + 0.5, k / 16 % 14 + 0.5, k / 16 / 14 + 0.5};
+                double p[3] = {at[0], at[1], at[2]};
+
+                assert_ok(mtm_geometry_points(&g, false, p, 1, &err));
+                const double last = (double)big[2 - axis] - 0.5, shown = fmin(fmax(p[axis], 0.5), last);
+                assert_true(fabs(shown - (double)out[k]) < 1e-4);
+                assert_ok(mtm_geometry_points(&g, true, p, 1, &err));
+                for (int j = 0; j < 3; j++)
+                    assert_true(fabs(p[j] - at[j]) < 1e-3);
+            }
+        }
+        assert_int_equal(mtm_geometry_invert(&g, &g, MTM_LINEAR, MTM_EDGE, 0, &err), MTM_E_UNSUPPORTED);
+    }
+    const mtm_geometry torn = MAKE(big, "elastic", "sigma", "0", "magnitude", "9");
+    double p[300];
+    int lost = 0;
+
+    for (int k = 0; k < 300; k++)
+        p[k] = 1 + k % 11;
+    assert_ok(mtm_geometry_points(&torn, true, p, 100, &err));
+    for (int k = 0; k < 100; k++)
+        lost += isnan(p[3 * k]);
+    assert_true(lost > 50); /* noise has no inverse */
+}
+
+/* One field serves all pictures of a sample; what another borrows or draws in between must not show. */
+static void test_kept_fields(void **state)
+{
+    MTM_AUTO(mtm_pool) pool = NULL;
+    MTM_AUTO(mtm_exec) x = NULL;
+    MTM_AUTO(mtm_exec) many = NULL;
+    mtm_geometry g = smooth_on(big), other = g;
+    float in[BIG], first[BIG], again[BIG];
+    void *memory;
+
+    other.displace.seed = 77;
+    assert_ok(mtm_pool_new(&pool, 3, &err));
+    assert_ok(mtm_exec_new(&x, NULL, NULL, &err));
+    assert_ok(mtm_exec_new(&many, pool, NULL, &err));
+    fill(in, BIG);
+    gather(x, &g, in, first);
+    gather(x, &g, in, again);
+    assert_memory_equal(first, again, sizeof first);
+    gather(x, &other, in, again);
+    assert_memory_not_equal(first, again, sizeof first);
+    assert_ok(mtm_scratch_borrow(x, 3 * sizeof in, &memory, &err));
+    memset(memory, 0, 3 * sizeof in);
+    mtm_scratch_return(x, memory);
+    gather(x, &g, in, again);
+    assert_memory_equal(first, again, sizeof first);
+    gather(many, &g, in, again);
+    assert_memory_equal(first, again, sizeof first);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -484,6 +645,10 @@ int main(void)
         cmocka_unit_test(test_random_flip_and_rot90),
         cmocka_unit_test(test_points_follow_the_voxels),
         cmocka_unit_test(test_inverse),
+        cmocka_unit_test(test_warps_fuse),
+        cmocka_unit_test(test_warps_need_is_enough),
+        cmocka_unit_test(test_warped_points_return),
+        cmocka_unit_test(test_kept_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,8 +28,9 @@ typedef struct axis4 {
 
 /* The loop for constant `bend` (NULL or not), `nearest` and `folds`, so that what is not wanted costs nothing. Bent: whether
  * all are inside. */
-static inline bool locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
-                          const float *const *bend, mtm_warp_taps *t, bool nearest, bool folds)
+__attribute__((always_inline)) static inline bool locate(const mtm_warp_grid *g, const mtm_warp_row *row,
+                                                         int64_t x0, int32_t n, const float *const *bend,
+                                                         mtm_warp_taps *t, bool nearest, bool folds)
 {
     const __m256d magic = _mm256_set1_pd(0x1.8p52); /* its low bits then hold a whole number */
     const __m256d first = _mm256_set1_pd((double)g->first);

@@ -31,8 +31,9 @@ typedef struct axis8 {
 
 /* The loop for constant `bend` (NULL or not), `nearest` and `folds`, so that what is not wanted costs nothing. Bent: whether
  * all are inside. */
-static inline bool locate(const mtm_warp_grid *g, const mtm_warp_row *row, int64_t x0, int32_t n,
-                          const float *const *bend, mtm_warp_taps *t, bool nearest, bool folds)
+__attribute__((always_inline)) static inline bool locate(const mtm_warp_grid *g, const mtm_warp_row *row,
+                                                         int64_t x0, int32_t n, const float *const *bend,
+                                                         mtm_warp_taps *t, bool nearest, bool folds)
 {
     const __m512d first = _mm512_set1_pd((double)g->first);
     __m512d x = _mm512_add_pd(_mm512_set1_pd((double)x0 + 0.5), _mm512_set_pd(7, 6, 5, 4, 3, 2, 1, 0));
