@@ -19,6 +19,7 @@ import harness
 import peers
 import rows_codec
 import rows_feed
+import rows_infer
 import rows_io
 import rows_labels
 import rows_loader
@@ -35,6 +36,7 @@ GROUPS = {
     "loader": rows_loader.rows,
     "feed": rows_feed.rows,
     "codec": rows_codec.rows,
+    "infer": rows_infer.rows,
 }
 ROOT = Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
