@@ -13,20 +13,9 @@ from pathlib import Path
 
 import microtome as mt
 import numpy as np
+import segmentation as seg
 import torch
 from common import begin_report, curves, finish, loader, parser, session, synthetic, train
-from segmentation import (
-    ResidualUNet,
-    comparison,
-    dataset_json,
-    dice_of,
-    drawn,
-    fullest,
-    items_of,
-    overlays,
-    scrambled,
-    stacked,
-)
 
 STRIDES = ((1, 1, 1), *((2, 2, 2),) * 4)
 
@@ -57,24 +46,24 @@ def one_run(args, known, tests, fields, classes, setting):
     patch, window, widths, batch, crops = setting
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
-    network = ResidualUNet(len(fields), classes, widths, STRIDES, units=1, deep=True)
+    network = seg.ResidualUNet(len(fields), classes, widths, STRIDES, units=1, deep=True)
     feed = loader(args, known, chain(fields, patch, args.object_box), batch, samples_per_item=crops)
     steps = args.steps or args.epochs * len(feed)
-    rate = 4e-3 if args.quick else 8e-4
+    rate = 8e-3 if args.quick else 8e-4
     optimizer = torch.optim.Adam(network.parameters(), rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     loss = mt.torch.DeepSupervision(mt.torch.DiceCELoss(include_background=False, batch=True))
 
     def loss_of(model, batch):
-        return loss(model(stacked(batch, fields)), batch["label"])
+        return loss(model(seg.stacked(batch, fields)), batch["label"])
 
     def segment(model, test, **options):
-        image = items_of(test, fields)
+        image = seg.items_of(test, fields)
         size = [min(w, n) for w, n in zip(window, image.shape[1:])]
         return mt.infer.sliding_window(image, model, size, batch_size=2, argmax=True, **options)
 
     def validate(model):
-        return dice_of([(segment(model, t), np.asarray(t["label"])[0]) for t in tests], classes)
+        return seg.dice_of([(segment(model, t), np.asarray(t["label"])[0]) for t in tests], classes)
 
     every = max(1, steps // 4) if args.quick else None
     history = train(args, network, optimizer, feed, loss_of, validate, every, max, schedule)
@@ -83,7 +72,7 @@ def one_run(args, known, tests, fields, classes, setting):
 
 
 def main():
-    p = parser(__doc__, "segment_patches", epochs=1000, quick_epochs=12)
+    p = parser(__doc__, "segment_patches", epochs=1000, quick_epochs=18)
     p.add_argument("--no-object-box", dest="object_box", action="store_false", help="patches anywhere")
     p.add_argument("--compare", action="store_true", help="both ways, one after the other, in one report")
     args = p.parse_args()
@@ -93,12 +82,12 @@ def main():
         setting = (128,) * 3, (128,) * 3, (32, 64, 128, 256, 320), 2, 1
     with session(args):
         if args.data:
-            known, held_out, fields, names, data = dataset_json(args.data)
+            known, held_out, fields, names, data = seg.dataset_json(args.data)
         else:
             items, data = synthetic(args, "lesions", 10, 24)
             known, held_out, fields, names = items[:-2], items[-2:], ["image"], ["large", "middle", "small"]
         if args.shuffle_labels:
-            known = scrambled(known, args.out / "scrambled", args.seed)
+            known = seg.scrambled(known, args.out / "scrambled", args.seed)
         whole = mt.Chain([mt.Normalize(name) for name in fields])
         tests = [whole({f: item[f] for f in (*fields, "label")}) for item in held_out]
         ways = {"with object boxes": True, "without": False}
@@ -139,7 +128,7 @@ def report(args, runs, cases, fields, names, data, setting):
     if len(runs) > 1:
         page.heading("With and without object boxes")
         page.picture(
-            comparison(histories, names),
+            seg.comparison(histories, names),
             "The same steps, seeds and network; only where patches are drawn differs.",
         )
         scores |= {f"{k}_without": v for k, v in best["without"].items()}
@@ -147,18 +136,22 @@ def report(args, runs, cases, fields, names, data, setting):
         ["label", *(f"Dice, {k}" for k in runs)],
         [[n, *(best[k][f"dice_{c}"] for k in runs)] for c, n in enumerate(names, 1)],
     )
-    boxes = [drawn(chain(fields, setting[0], way == "with object boxes"), known, fields[0]) for way in runs]
-    page.picture(overlays(boxes, [], list(runs), names), "What the network sees: patches after augmentation.")
+    boxes = [
+        seg.drawn(chain(fields, setting[0], way == "with object boxes"), known, fields[0]) for way in runs
+    ]
+    page.picture(
+        seg.overlays(boxes, [], list(runs), names), "What the network sees: patches after augmentation."
+    )
     rows, stems = [], []
     for item, test in zip(held_out, tests):
         stems.append(item.get("case") or item.get("subject") or Path(item["label"]).name.split(".")[0])
         path = args.out / f"{stems[-1]}_seg.nii.gz"
         segment(network, test, out=path, like=item[fields[0]])
         found, truth = mt.open(path).read(), np.asarray(test["label"])[0]
-        z = fullest(truth)
+        z = seg.fullest(truth)
         rows.append([(np.asarray(test[fields[0]])[0, z], label) for label in (None, truth[z], found[z])])
     page.picture(
-        overlays(rows[:4], ["image", "the labels", "the network's"], stems, names),
+        seg.overlays(rows[:4], ["image", "the labels", "the network's"], stems, names),
         f"Slices of held-out cases ({way}).",
     )
     finish(args, page, history, scores)
