@@ -82,9 +82,6 @@ def test_segment_tissue_resumes_bit_for_bit(program, mrbrains, tmp_path):
     assert list((tmp_path / "whole" / "tensorboard").iterdir())
 
 
-@pytest.mark.skipif(
-    not hasattr(mt, "RandomObjectBox"), reason="the operator random_object_box is not in this build"
-)
 def test_segment_patches_with_and_without_object_boxes(program, tmp_path, rng):
     """nnU-Net's layout, two channels; both ways in one report."""
     data = tmp_path / "data"
