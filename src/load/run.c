@@ -561,7 +561,7 @@ static mtm_status leave_prefix(running *r, mtm_error *err)
 
     for (int32_t i = 0; i < r->p.n;
          i++) /* noise stays with its voxels: a move behind it would end the program */
-        real |= r->p.steps[i].kind == MTM_STEP_NOISE;
+        real |= mtm_step_is_drawn(r->p.steps[i].kind);
     if (real)
         MTM_TRY(flush(r, NULL, err));
     r->fixed = r->p.n;

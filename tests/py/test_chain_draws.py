@@ -98,6 +98,11 @@ PER_CHANNEL = [
     ("random_contrast", {"keep_range": True}),
     ("random_brightness", {"add": (-1, 1)}),
     ("random_blur", {}),
+    ("random_rician_noise", {}),
+    ("random_salt_and_pepper", {"share": (0.1, 0.3)}),
+    ("random_histogram_shift", {}),
+    ("random_sharpen", {}),
+    ("random_low_resolution", {}),
 ]
 
 
@@ -388,6 +393,9 @@ MIXED = [
     lambda: mt.Normalize(),
     lambda: mt.Normalize(channel_wise=True),
     lambda: mt.GaussianNoise(sigma=0.2, seed=4),
+    lambda: mt.SaltAndPepper(p=0.1, seed=3),
+    lambda: mt.RandomHistogramShift(p=0.5),
+    lambda: mt.RandomRicianNoise(p=0.5),
     lambda: mt.Pad(before=1, after=2, border="edge"),
     lambda: mt.Pad(before=(0, 1, 0), after=1, border="reflect"),
     lambda: mt.Flip(axis=2),
