@@ -234,7 +234,7 @@ def patch_rows():
                 dict.fromkeys(rivals, times),
                 most_ms=ITEMS * 1000 / per_second,
                 bytes_out=out,
-                budget_s=12,
+                budget_s=8,
                 note=f"peak {peak_mib(p, zoom):.0f} MiB without torch, target 400",
             )
 
