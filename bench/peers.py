@@ -30,6 +30,7 @@ medrs = maybe("medrs")
 igzip = maybe("indexed_gzip")
 ndimage = maybe("scipy.ndimage")
 dali = maybe("nvidia.dali")
+bgv2 = maybe("batchgeneratorsv2.transforms.spatial.spatial")
 
 DISTRIBUTIONS = {
     "nibabel": "nibabel",

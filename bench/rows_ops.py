@@ -3,11 +3,13 @@
 SPDX-License-Identifier: Apache-2.0
 """
 
+import itertools
+
 import microtome as mt
 import numpy as np
 from data import cube
 from harness import Row
-from peers import Dali, dali, monai, ndimage, present, sitk, tio, torch
+from peers import Dali, bgv2, dali, monai, ndimage, present, sitk, tio, torch
 
 
 def rotation(degrees=20.0, n=128):
@@ -365,10 +367,101 @@ def intensity_rows(a):
     )
 
 
+def bgv2_elastic(a, label):
+    """Gaussian fields of the same width, rotation, image and label; its flip is a transform of its own."""
+    spatial = bgv2.SpatialTransform(
+        a.shape,
+        0,
+        False,
+        p_elastic_deform=1,
+        elastic_deform_scale=(0.05, 0.05),
+        elastic_deform_magnitude=(0.1, 0.1),
+        p_rotation=1,
+        rotation=(-0.17, 0.17),
+        p_scaling=0,
+        mode_seg="nearest",
+    )
+    data = {
+        "image": torch.from_numpy(a)[None],
+        "segmentation": torch.from_numpy(label.astype(np.int16))[None],
+    }
+    return lambda: spatial(**data)
+
+
+def torchio_elastic(a, label):
+    subject = tio.Subject(
+        image=tio.ScalarImage(tensor=torch.from_numpy(a)[None]),
+        label=tio.LabelMap(tensor=torch.from_numpy(label)[None]),
+    )
+    chain = tio.Compose([tio.RandomAffine(degrees=10), tio.RandomElasticDeformation(), tio.RandomFlip(0)])
+    return lambda: chain(subject)
+
+
+def monai_elastic(a, label):
+    """Its elastic transform has the affine map inside."""
+    transform = monai.transforms.Rand3DElasticd(
+        ("image", "label"),
+        (6.4, 6.4),
+        (150, 150),
+        prob=1,
+        rotate_range=(0.17,) * 3,
+        mode=("bilinear", "nearest"),
+        padding_mode="border",
+    )
+    data = {"image": torch.from_numpy(a)[None], "label": torch.from_numpy(label)[None].float()}
+    return lambda: transform(data)
+
+
+def scipy_elastic(a, label):
+    """The field and both gathers, no affine map."""
+    rng = np.random.default_rng(0)
+    grid = np.indices(a.shape)
+
+    def call():
+        field = [
+            ndimage.gaussian_filter(rng.uniform(-1, 1, a.shape), 6.4, truncate=3) * 150 for _ in range(3)
+        ]
+        places = grid + field
+        return (
+            ndimage.map_coordinates(a, places, order=1, mode="nearest"),
+            ndimage.map_coordinates(label, places, order=0, mode="nearest"),
+        )
+
+    return call
+
+
+def elastic_rows(a):
+    """Image and label map, affine, elastic and flip drawn anew each time: one gather for each of the two."""
+    label = (np.abs(a) > 0.5).astype(np.uint8)
+    peers = {
+        "batchgeneratorsv2": (bgv2, bgv2 and torch and bgv2_elastic(a, label)),
+        "TorchIO": (tio, tio and torchio_elastic(a, label)),
+        "MONAI": (monai, monai and monai_elastic(a, label)),
+        "SciPy": (ndimage, ndimage and scipy_elastic(a, label)),
+    }
+    for name, field in (
+        ("control points", {"max_displacement": 7.5}),
+        ("gaussian field σ 6.4", {"sigma": 6.4, "magnitude": 150.0}),
+    ):
+        chain = mt.Chain(
+            [mt.RandomAffine(degrees=10), mt.RandomElastic(p=1, **field), mt.RandomFlip(p=1)],
+            labels=("label",),
+        )
+        index = itertools.count()
+        yield Row(
+            f"affine + elastic + flip, image + label, {name}",
+            lambda chain=chain, index=index: chain({"image": a, "label": label}, index=next(index)),
+            present(peers),
+            {"batchgeneratorsv2": 12, "TorchIO": 30},
+            budget_s=12,
+        )
+
+
 def rows():
     a = cube()
     yield from warp_rows(a)
     yield from resize_rows(a)
+    yield from elastic_rows(a)
     yield from blur_rows(a)
     yield from median_rows(a)
     yield from coarse_rows(a)
