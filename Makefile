@@ -62,7 +62,10 @@ fuzz:
 	@ninja -C build/fuzz >/dev/null
 	$(PYTHON) tools/fuzz.py --build build/fuzz --seconds $(FUZZ_SECONDS)
 
-doc: build
+doc:
+	@tools/setup.sh test demo
+	@$(MAKE) --no-print-directory build
+	$(RUN) tools/operator_pictures.py
 	$(RUN) tools/gen_ops.py
 
 format: build

@@ -119,7 +119,14 @@ def param_row(param):
 
 
 def section(op):
-    lines = [f"### {op['name']}", "", op["doc"].strip(), ""]
+    lines = [
+        f"### {op['name']}",
+        "",
+        f"![before and after](operators/{op['name']}.png)",
+        "",
+        op["doc"].strip(),
+        "",
+    ]
     if op["name"] in _declare.GEOMETRY_ARGUMENT:
         own = _declare.GEOMETRY_ARGUMENT[op["name"]]
         lines += [
@@ -143,7 +150,7 @@ def reference(ops):
         "`mt.ops.NAME(array, …)` runs one on an array of any strides: `[Z, Y, X]`, `[Y, X]`, or with a leading channel axis when",
         "`channels=True`; `out=` receives the result, `dtype=` chooses its type. Sizes, factors and centres are in array order,",
         "points and affine matrices (x, y, z). In a chain the classes take the names of fields first. Conventions:",
-        "[conventions.md](conventions.md).",
+        "[conventions.md](conventions.md). Each picture shows a slice before and after, with outlines of five labels.",
         "",
     ]
     for kind, title, what in KINDS:
@@ -183,8 +190,14 @@ def main():
             stale.append(name)
             if not args.check:
                 path.write_text(text, encoding="utf-8")
+    for op in ops:
+        picture = f"doc/operators/{op['name']}.png"
+        if not (ROOT / picture).exists():
+            stale.append(picture)
     for name in stale:
-        print(f"{name}: {'out of date; run `make doc`' if args.check else 'written'}")
+        print(
+            f"{name}: {'out of date; run `make doc`' if args.check or name.endswith('.png') else 'written'}"
+        )
     sys.exit(bool(stale) and args.check)
 
 

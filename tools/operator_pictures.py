@@ -90,6 +90,23 @@ EXAMPLES = {
     "random_balanced_crop": {"label": "label", "size": (16, 64, 64)},
     "random_blur": {"sigma": (1, 2)},
     "random_shift": {"offset": (20, 60)},
+    "one_hot": {"num_classes": 6},
+    "elastic": {"max_displacement": 14, "seed": 3},
+    "random_elastic": {"sigma": (6, 8), "magnitude": (120, 160)},
+    "grid_distortion": {"distort_steps": [[1] * 5, [0.5, 1.5, 1, 0.5, 1.5], [1.5, 0.5, 1, 1.5, 0.5]]},
+    "random_grid_distortion": {"distort_limit": (-0.5, 0.5)},
+    "random_object_box": {"label": "label", "size": (16, 64, 64)},
+    "random_pos_neg_crop": {"label": "label", "size": (16, 64, 64)},
+    "random_weighted_crop": {"weights": "image", "size": (16, 64, 64)},
+    "random_foreground_crop": {"source": "label", "size": (16, 64, 64)},
+    "crop_foreground": {"source": "label", "margin": 6},
+    "random_gamma": {"gamma": (2, 3)},
+    "random_contrast": {"factor": (1.5, 2)},
+    "random_brightness": {"multiply": (1.4, 1.8)},
+    "random_bias_field": {"coefficients": (-1, 1)},
+    "random_gibbs": {"alpha": (0.6, 0.8)},
+    "random_motion": {"degrees": (-15, 15)},
+    "random_histogram_shift": {"points": 5},
 }
 RELATIVE = {"shift", "random_shift", "brightness", "random_brightness", "gaussian_noise", "contrast"}
 
