@@ -243,7 +243,8 @@ const mtm_op mtm_op_zoom = {
     .name = "zoom",
     .doc = "Enlarge or shrink about the middle; the size stays.\n"
            "\n"
-           "src = (dst + 0.5 - n/2) / factor + n/2 - 0.5 on every axis of n voxels, as random_zoom; MONAI's Zoom\n"
+           "src = (dst + 0.5 - n/2) / factor + n/2 - 0.5 on every axis of n voxels, as random_zoom; MONAI's "
+           "Zoom\n"
            "with keep_size differs in that it rounds the size in between to whole voxels. No antialiasing.\n"
            "Keeps the dtype.",
     .kind = MTM_OP_GEOMETRY,
