@@ -170,7 +170,7 @@ typedef struct mtm_loader_stats {
     int64_t samples, skipped, bytes_delivered, cache_hits, cache_bytes;
     int64_t read_ns, inflate_ns, decode_ns, geometry_ns, intensity_ns, apply_ns; /* summed over the workers */
     int64_t wait_ns;     /* the consumer waited for a batch */
-    int64_t bound_bytes; /* stated memory bound: threads × scratch + prefetch × batch + cache */
+    int64_t bound_bytes; /* stated memory bound: threads × scratch + prefetch × batch + cache + tables */
     char last_skip[256]; /* why the last bad item was left out */
 } mtm_loader_stats;
 

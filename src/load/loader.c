@@ -389,4 +389,5 @@ void mtm_loader_stats_get(mtm_loader *l, mtm_loader_stats *out)
     pthread_mutex_unlock(&l->lock);
     out->cache_bytes = kept;
     out->bound_bytes += (int64_t)mtm_max_i64((int64_t)l->opt.cache_bytes, kept) + (int64_t)held;
+    out->bound_bytes += (int64_t)mtm_memory_bytes(l->memory);
 }

@@ -14,7 +14,7 @@ typedef struct entry {
 
 struct mtm_memory {
     pthread_mutex_t lock; /* guards all below; no other lock is taken under it */
-    uint64_t room_bytes;
+    uint64_t room_bytes, kept_bytes;
     entry *chain[CHAINS];
 };
 
@@ -79,14 +79,24 @@ bool mtm_memory_keep(mtm_memory *m, const mtm_memory_key *key, void *value, uint
     bytes += sizeof *e;
     pthread_mutex_lock(&m->lock);
     at = place_of(m, key);
-    if (!*at && bytes <= m->room_bytes) {
+    if (!*at && bytes <= m->room_bytes - m->kept_bytes) {
         *e = (entry){.key = *key, .value = value};
         *at = e;
-        m->room_bytes -= bytes;
+        m->kept_bytes += bytes;
         kept = true;
     }
     pthread_mutex_unlock(&m->lock);
     if (!kept)
         mtm_free(e);
     return kept;
+}
+
+uint64_t mtm_memory_bytes(mtm_memory *m)
+{
+    uint64_t bytes;
+
+    pthread_mutex_lock(&m->lock);
+    bytes = m->kept_bytes;
+    pthread_mutex_unlock(&m->lock);
+    return bytes;
 }

@@ -31,5 +31,6 @@ const void *mtm_memory_find(mtm_memory *m, const mtm_memory_key *key);
 /* Keeps a block of mtm_alloc, which is then the memory's. False: no room, or another thread was first: it stays the
  * caller's. */
 bool mtm_memory_keep(mtm_memory *m, const mtm_memory_key *key, void *value, uint64_t bytes);
+uint64_t mtm_memory_bytes(mtm_memory *m); /* kept by now */
 
 #endif
