@@ -5,7 +5,6 @@ SPDX-License-Identifier: Apache-2.0
 
 import microtome as mt
 import numpy as np
-from data import cube
 from harness import Row
 from peers import dali, ndimage, present, sitk
 
@@ -71,11 +70,6 @@ def box_rows():
         {"SimpleITK": 2},
         rounds=60,
     )
-    chain = mt.Chain([mt.RandomObjectBox("label", size=96)])
-    items = [{"image": cube(), "label": a}]
-    loader = mt.Loader(items, chain, threads=1)
-    list(loader)
-    yield Row("a 96³ crop led by an object, boxes known", lambda: list(loader), note="with its image")
 
 
 def distance_rows():
