@@ -49,7 +49,7 @@ def one_run(args, known, tests, fields, classes, setting):
     network = seg.ResidualUNet(len(fields), classes, widths, STRIDES, units=1, deep=True)
     feed = loader(args, known, chain(fields, patch, args.object_box), batch, samples_per_item=crops)
     steps = args.steps or args.epochs * len(feed)
-    rate = 8e-3 if args.quick else 8e-4
+    rate = 4e-3 if args.quick else 8e-4
     optimizer = torch.optim.Adam(network.parameters(), rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     loss = mt.torch.DeepSupervision(mt.torch.DiceCELoss(include_background=False, batch=True))
@@ -72,12 +72,12 @@ def one_run(args, known, tests, fields, classes, setting):
 
 
 def main():
-    p = parser(__doc__, "segment_patches", epochs=1000, quick_epochs=18)
+    p = parser(__doc__, "segment_patches", epochs=1000, quick_epochs=12)
     p.add_argument("--no-object-box", dest="object_box", action="store_false", help="patches anywhere")
     p.add_argument("--compare", action="store_true", help="both ways, one after the other, in one report")
     args = p.parse_args()
-    if args.quick:  # small patches, so that most miss the objects
-        setting = (24,) * 3, (48,) * 3, (8, 16, 32, 32), 6, 6
+    if args.quick:
+        setting = (32,) * 3, (48,) * 3, (8, 16, 32, 32), 4, 4
     else:
         setting = (128,) * 3, (128,) * 3, (32, 64, 128, 256, 320), 2, 1
     with session(args):
