@@ -43,7 +43,7 @@ def chain(fields, patch, object_box):
 
 def one_run(args, known, tests, fields, classes, setting):
     """Trains with or without object boxes; (history, network, segment)."""
-    patch, window, widths, batch, crops = setting
+    patch, widths, batch, crops = setting
     torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     network = seg.ResidualUNet(len(fields), classes, widths, STRIDES, units=1, deep=True)
@@ -59,8 +59,7 @@ def one_run(args, known, tests, fields, classes, setting):
 
     def segment(model, test, **options):
         image = seg.items_of(test, fields)
-        size = [min(w, n) for w, n in zip(window, image.shape[1:])]
-        return mt.infer.sliding_window(image, model, size, batch_size=2, argmax=True, **options)
+        return mt.infer.sliding_window(image, model, patch, batch_size=batch, argmax=True, **options)
 
     def validate(model):
         return seg.dice_of([(segment(model, t), np.asarray(t["label"])[0]) for t in tests], classes)
@@ -72,14 +71,14 @@ def one_run(args, known, tests, fields, classes, setting):
 
 
 def main():
-    p = parser(__doc__, "segment_patches", epochs=1000, quick_epochs=12)
+    p = parser(__doc__, "segment_patches", epochs=1000, quick_epochs=16)
     p.add_argument("--no-object-box", dest="object_box", action="store_false", help="patches anywhere")
     p.add_argument("--compare", action="store_true", help="both ways, one after the other, in one report")
     args = p.parse_args()
     if args.quick:
-        setting = (32,) * 3, (48,) * 3, (8, 16, 32, 32), 4, 4
+        setting = (32,) * 3, (8, 16, 32, 32), 4, 4
     else:
-        setting = (128,) * 3, (128,) * 3, (32, 64, 128, 256, 320), 2, 1
+        setting = (128,) * 3, (32, 64, 128, 256, 320), 2, 1
     with session(args):
         if args.data:
             known, held_out, fields, names, data = seg.dataset_json(args.data)
@@ -114,7 +113,7 @@ def report(args, runs, cases, fields, names, data, setting):
     what = "A 3-D U-Net with deep supervision, trained on patches, labels objects of different sizes."
     settings = {
         "patch, voxels": " × ".join(map(str, setting[0])),
-        "batch": setting[3],
+        "batch": setting[2],
         "crops": " and ".join(runs),
     }
     settings["time of an epoch, s"] = history["epoch_s"]
