@@ -43,8 +43,8 @@ def stack(batch):
 
 
 def main():
-    args = common.parser(__doc__, "autoencode", epochs=800, quick_epochs=25).parse_args()
-    rate, hidden = (2e-3, 256) if args.quick else (1e-2, 1024)
+    args = common.parser(__doc__, "autoencode", epochs=800, quick_epochs=12).parse_args()
+    rate, hidden = (3e-3, 256) if args.quick else (1e-2, 1024)
     with common.session(args):
         train, test, text = data(args)
         train_chain, test_chain, size = chains(args)
@@ -57,7 +57,8 @@ def main():
             train, test_chain, batch_size=8, seed=args.seed, threads=args.threads, samples_per_item=4
         )
         mean = torch.cat([stack(common.tensors(batch)) for batch in known]).mean(0)
-        network = Autoencoder(len(SEQUENCES), size, hidden)
+        filters = (8, 16, 32, 64, 128) if args.quick else (16, 32, 64, 128, 256)
+        network = Autoencoder(len(SEQUENCES), size, hidden, filters)
 
         def loss_of(net, batch):
             x = stack(batch)
@@ -75,13 +76,20 @@ def main():
             feed,
             loss_of,
             lambda net: {"val_mse": error(net)},
-            every=len(feed),
+            every=2 * len(feed),
             best=min,
+            schedule=common.one_cycle(args, optimizer, feed),
         )
         with torch.no_grad():
             final, made = error(network), network(slices[::7].to(args.device)).cpu()
         guess = float(mse_loss(mean.expand_as(slices), slices))
-        settings = {"slice": "×".join(map(str, size)), "hidden numbers": hidden, "batch": 8, "Adam": rate}
+        settings = {
+            "slice": "×".join(map(str, size)),
+            "filters": filters,
+            "hidden numbers": hidden,
+            "batch": 8,
+            "Adam": rate,
+        }
         report = common.begin_report(args, "Autoencoder", __doc__.split("\n")[0], text, history, settings)
         report.picture(
             common.curves(history, "held-out mean squared error", guess),

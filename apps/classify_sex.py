@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from monai.networks.nets import DenseNet, DenseNet121
 from torch.nn.functional import cross_entropy
-from torch.optim.lr_scheduler import OneCycleLR
 
 
 def chains(size):
@@ -61,26 +60,26 @@ def accuracy(network, batches, device):
     return float(torch.cat(right).float().mean())
 
 
+@torch.no_grad()
 def occlusion(network, sample, size, device):
-    """The image's slice and the map of its own class there: how its output falls when a part is hidden."""
+    """One slice, and how much hiding a part of it lowers the output of the sample's class (negative: raises it)."""
     image = torch.as_tensor(sample["image"])[None].to(device)
-    depth = size * 9 // 16  # through the ventricles
-    mask = size // 8
+    depth, mask = size // 2, size // 8
     explain = mt.explain.OcclusionSensitivity(network, mask_size=mask, stride=mask, n_batch=10)
     result, _ = explain(image, b_box=[-1, -1, depth, depth, -1, -1, -1, -1])
-    heat = np.asarray(result)[0, 0, 0, ..., sample["sex"]]
-    return image[0, 0, depth].cpu().numpy(), heat
+    whole = float(network(image)[0, sample["sex"]])
+    return image[0, 0, depth].cpu().numpy(), whole - np.asarray(result.cpu())[0, 0, 0, ..., sample["sex"]]
 
 
-def heat_figure(image, heat):
+def heat_figure(image, drop):
     """The slice, the map, and the map over the slice."""
     figure, axes = plt.subplots(1, 3, figsize=(10, 3.4))
+    colours = {"cmap": "coolwarm", "vmin": -abs(drop).max(), "vmax": abs(drop).max(), "origin": "lower"}
     axes[0].imshow(image, cmap="gray", origin="lower")
-    shown = axes[1].imshow(heat, cmap="jet", origin="lower")
-    figure.colorbar(shown, ax=axes[1], fraction=0.046)
+    figure.colorbar(axes[1].imshow(drop, **colours), ax=axes[1], fraction=0.046)
     axes[2].imshow(image, cmap="gray", origin="lower")
-    axes[2].imshow(heat, cmap="jet", origin="lower", alpha=0.4)
-    for axis, title in zip(axes, ("one slice", "output of its class", "map over the slice")):
+    axes[2].imshow(drop, alpha=0.45, **colours)
+    for axis, title in zip(axes, ("one slice", "output lost by hiding", "over the slice")):
         axis.set_title(title, fontsize=9)
         axis.set_axis_off()
     figure.tight_layout()
@@ -88,7 +87,7 @@ def heat_figure(image, heat):
 
 
 def main():
-    p = common.parser(__doc__, "classify_sex", epochs=5, quick_epochs=20)
+    p = common.parser(__doc__, "classify_sex", epochs=5, quick_epochs=16)
     p.add_argument(
         "--split", choices=("named", "random"), default="named", help="random: one draw per item, 60/20/20"
     )
@@ -102,9 +101,7 @@ def main():
             list(mt.Loader(part, val_chain, 4, threads=args.threads)) for part in (val_items, test_items)
         )
         network = make_network(args)
-        optimizer, schedule = torch.optim.Adam(network.parameters(), rate), None
-        if args.quick:  # a rate that ends at zero lets the batch normalisation settle
-            schedule = OneCycleLR(optimizer, rate, total_steps=args.steps or args.epochs * len(feed))
+        optimizer = torch.optim.Adam(network.parameters(), rate)
         history = common.train(
             args,
             network,
@@ -113,7 +110,7 @@ def main():
             lambda net, batch: cross_entropy(net(batch["image"]), batch["sex"]),
             lambda net: {"val_accuracy": accuracy(net, val, args.device)},
             every=2 * len(feed),
-            schedule=schedule,
+            schedule=common.one_cycle(args, optimizer, feed),
         )
         final = accuracy(network, test, args.device)
         name = type(network).__name__ + (", the first layers of each block" if args.quick else "")
@@ -127,12 +124,11 @@ def main():
         report.table(["test items", "accuracy, best weights"], [[len(test_items), final]])
         case = next((item for item in test_items if item["sex"] == 1), test_items[0])
         sample = val_chain(case)
-        image, heat = occlusion(network, sample, size, args.device)
+        image, drop = occlusion(network, sample, size, args.device)
         report.heading("Where the network looks")
         report.picture(
-            heat_figure(image, heat),
-            f"One test case of sex {case['sex']}: the output of its class with a part of the slice hidden. Where hiding lowers it, "
-            "the network looks.",
+            heat_figure(image, drop),
+            f"Occlusion sensitivity of one test case of sex {case['sex']}: red where hiding lowers the output of its class.",
         )
         common.finish(args, report, history, {"accuracy": final, "test_items": len(test_items)})
 

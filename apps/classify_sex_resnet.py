@@ -33,6 +33,7 @@ def main():
             lambda net, batch: cross_entropy(net(batch["t1"]), batch["sex"]),
             lambda net: {"val_accuracy": accuracy(net, val)},
             every=2 * len(feed),
+            schedule=common.one_cycle(args, optimizer, feed),
         )
         final = accuracy(network, test)
         settings = {

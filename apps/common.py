@@ -124,6 +124,14 @@ def loader(args, items, chain, batch_size, **options):
     )
 
 
+def one_cycle(args, optimizer, feed):
+    """A schedule up to the optimizer's rate and down to nothing, where batch normalisation's statistics settle; with --quick only."""
+    if not args.quick:
+        return None
+    rate, steps = optimizer.param_groups[0]["lr"], args.steps or args.epochs * len(feed)
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
+
+
 def tensors(batch, device="cpu"):
     """A batch as a dict of tensors on the device; other fields stay lists."""
     return {

@@ -29,7 +29,7 @@ def scatter(truth, predicted):
 
 
 def main():
-    args = common.parser(__doc__, "regress_age", epochs=1300, quick_epochs=10).parse_args()
+    args = common.parser(__doc__, "regress_age", epochs=1300, quick_epochs=8).parse_args()
     with common.session(args):
         train, val_items, test_items, text = crops.data(args, "age")
         feed, val, test = crops.feeds(args, train, val_items, test_items)
@@ -57,6 +57,7 @@ def main():
             lambda net, batch: mse_loss(net(batch["t1"])[:, 0], (batch["age"].float() - mean) / spread),
             errors,
             every=2 * len(feed),
+            schedule=common.one_cycle(args, optimizer, feed),
             best=min,
         )
         predicted, truth = years(network, test)
