@@ -128,7 +128,7 @@ def main():
         report.heading("Where the network looks")
         report.picture(
             heat_figure(image, drop),
-            f"Occlusion sensitivity of one test case of sex {case['sex']}: red where hiding lowers the output of its class.",
+            f"Occlusion sensitivity of one test case of sex {case['sex']}: red where hiding lowers the output of its class, blue where it raises it.",
         )
         common.finish(args, report, history, {"accuracy": final, "test_items": len(test_items)})
 
