@@ -148,6 +148,8 @@ def train(args, network, optimizer, feed, loss_of, validate=None, every=None, be
     which is kept. OUT/checkpoint.pt holds network, optimizer, schedule, random generators, the loader's place and the history:
     with --resume the run goes on in mid-epoch, on one thread bit for bit as if it had never stopped.
     """
+    if not len(feed):
+        raise Fail("the training items do not fill one batch; give more of them (--subjects)")
     network.to(args.device)
     steps = args.steps or args.epochs * len(feed)
     every = min(every or len(feed), steps)
