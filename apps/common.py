@@ -119,9 +119,12 @@ def shuffled(items, field, seed=0):
 def loader(args, items, chain, batch_size, **options):
     """A training loader of this process's shard, shuffled, with what is deterministic in its chain kept in memory."""
     given = {"shuffle": True, "seed": args.seed, "cache_bytes": 2 << 30, "drop_last": True, **options}
-    return mt.Loader(
+    feed = mt.Loader(
         items, chain, batch_size=batch_size, threads=args.threads, shard=(args.rank, args.world), **given
     )
+    if not len(feed):
+        raise Fail("the training items do not fill one batch; give more of them (--subjects)")
+    return feed
 
 
 def one_cycle(args, optimizer, feed):
@@ -148,8 +151,6 @@ def train(args, network, optimizer, feed, loss_of, validate=None, every=None, be
     which is kept. OUT/checkpoint.pt holds network, optimizer, schedule, random generators, the loader's place and the history:
     with --resume the run goes on in mid-epoch, on one thread bit for bit as if it had never stopped.
     """
-    if not len(feed):
-        raise Fail("the training items do not fill one batch; give more of them (--subjects)")
     network.to(args.device)
     steps = args.steps or args.epochs * len(feed)
     every = min(every or len(feed), steps)
