@@ -5,6 +5,7 @@
 
 #include "array.h"
 #include "codec.h"
+#include "objects.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -103,6 +104,10 @@ MTM_API mtm_status mtm_image_stats_get(mtm_image *im, mtm_read_options *opt, mtm
 /* The picture's label table: from the index, else by one full read (kept in the index). Free with mtm_label_table_free. */
 MTM_API mtm_status mtm_image_labels_get(mtm_image *im, mtm_read_options *opt, mtm_label_table **out,
                                         mtm_error *err);
+/* The boxes of its objects, [Z, Y, X] (of a plane with Z = 1): from the index, else by one full read (kept in the index).
+ * Free with mtm_object_table_free. Errors: those of reading and of mtm_object_table_new. */
+MTM_API mtm_status mtm_image_objects_get(mtm_image *im, int64_t background, mtm_read_options *opt,
+                                         mtm_object_table **out, mtm_error *err);
 
 /* ---- writing ------------------------------------------------------------------------------------------ */
 

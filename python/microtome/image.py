@@ -188,6 +188,12 @@ class Image:
         Errors: InvalidError (values that are no integers), LimitError (more than 4096 classes)."""
         return self._core.labels()
 
+    def objects(self, background: int = 0) -> tuple[ndarray, ndarray]:
+        """The boxes of a label map's objects: (boxes [N, 2, 3], classes [N]), int64, in array order ([Z, Y, X]; a plane has Z = 1): first
+        voxel and the voxel behind the last. As mt.ops.object_boxes; from the index, else by one full read.
+        Errors: InvalidError (values that are no whole numbers, more than three axes)."""
+        return self._core.objects(background)
+
     def write(self, path: Path, **options: Any) -> None:
         """Writes the image to another file: mt.convert from an open image. Options as there."""
         convert(self, path, **options)

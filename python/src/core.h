@@ -147,6 +147,8 @@ typedef struct IndexObject {
 int core_codec_add(PyObject *module);
 int core_ops_add(PyObject *module);
 int core_objects_add(PyObject *module);
+/* (boxes [N, 2, ndim] (start, end), classes [N]), int64; NULL: exception set. */
+PyObject *core_object_boxes(core_state *st, const mtm_object_table *t);
 int core_image_add(PyObject *module);
 int core_chain_add(PyObject *module);
 int core_loader_add(PyObject *module);

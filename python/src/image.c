@@ -277,6 +277,25 @@ static PyObject *image_labels(PyObject *self, PyObject *unused)
     return NULL;
 }
 
+static PyObject *image_objects(PyObject *self, PyObject *args)
+{
+    core_state *const st = CORE_STATE(self);
+    mtm_image *const im = ((ImageObject *)self)->image;
+    mtm_object_table *t = NULL;
+    long long background;
+    mtm_error err;
+    mtm_status rc;
+
+    if (!PyArg_ParseTuple(args, "L", &background) || !core_runtime(st))
+        return NULL;
+    mtm_read_options opt = {.struct_size = sizeof opt, .pool = st->pool, .recycler = st->recycler};
+    Py_BEGIN_ALLOW_THREADS rc = mtm_image_objects_get(im, background, &opt, &t, &err);
+    Py_END_ALLOW_THREADS if (rc) return core_raise(st, &err);
+    PyObject *const out = core_object_boxes(st, t);
+    mtm_object_table_free(t);
+    return out;
+}
+
 static PyMethodDef image_methods[] = {
     {"info", image_info, METH_NOARGS, "info()\n--\n\nWhat the picture is, as a dict."},
     {"properties", image_properties, METH_NOARGS, "properties()\n--\n\nThe format's own fields."},
@@ -284,6 +303,7 @@ static PyMethodDef image_methods[] = {
     {"read", image_read, METH_VARARGS, image_read_doc},
     {"stats", image_stats, METH_NOARGS, "stats()\n--\n\nStatistics of all values."},
     {"labels", image_labels, METH_NOARGS, "labels()\n--\n\nVoxels per class of a label map."},
+    {"objects", image_objects, METH_VARARGS, "objects(background)\n--\n\nBoxes of a label map's objects."},
     {0}};
 static PyType_Slot image_slots[] = {
     {Py_tp_doc, (void *)"Image(uri, index=None, max_bytes=0)\n--\n\nAn open image."},

@@ -50,29 +50,16 @@ static mtm_object_table *table_of(core_state *st, core_view *label, int64_t back
     return NULL;
 }
 
-PyDoc_STRVAR(boxes_doc,
-             "object_boxes(label, background)\n--\n\nBoxes [N, 2, ndim] (start, end) and classes [N].");
-static PyObject *boxes(PyObject *module, PyObject *args)
+PyObject *core_object_boxes(core_state *st, const mtm_object_table *t)
 {
-    core_state *const st = PyModule_GetState(module);
-    core_view in = {0};
+    const int64_t shape[3] = {t->n, 2, t->ndim}, nd = t->ndim;
     mtm_array box = {0}, class_of = {0};
-    PyObject *label, *first = NULL, *second = NULL;
-    long long background;
+    PyObject *first, *second;
     mtm_error err;
 
-    if (!PyArg_ParseTuple(args, "OL", &label, &background) ||
-        !core_view_get(st, &in, label, false, "the label map"))
-        return NULL;
-    mtm_object_table *const t = table_of(st, &in, background);
-    core_view_drop(&in);
-    if (!t)
-        return NULL;
-    const int64_t shape[3] = {t->n, 2, t->ndim}, nd = t->ndim;
     if (mtm_array_new(&box, MTM_I64, 3, shape, NULL, &err) ||
         mtm_array_new(&class_of, MTM_I64, 1, shape, NULL, &err)) {
         mtm_array_drop(&box);
-        mtm_object_table_free(t);
         return core_raise(st, &err);
     }
     int64_t *const at = box.data;
@@ -83,7 +70,6 @@ static PyObject *boxes(PyObject *module, PyObject *args)
         }
     if (t->n)
         memcpy(class_of.data, t->class_of, (size_t)t->n * sizeof *t->class_of);
-    mtm_object_table_free(t);
     first = core_numpy_take(st, &box);
     second = core_numpy_take(st, &class_of);
     if (first && second)
@@ -91,6 +77,25 @@ static PyObject *boxes(PyObject *module, PyObject *args)
     Py_XDECREF(first);
     Py_XDECREF(second);
     return NULL;
+}
+
+PyDoc_STRVAR(boxes_doc,
+             "object_boxes(label, background)\n--\n\nBoxes [N, 2, ndim] (start, end) and classes [N].");
+static PyObject *boxes(PyObject *module, PyObject *args)
+{
+    core_state *const st = PyModule_GetState(module);
+    core_view in = {0};
+    PyObject *label, *out;
+    long long background;
+
+    if (!PyArg_ParseTuple(args, "OL", &label, &background) ||
+        !core_view_get(st, &in, label, false, "the label map"))
+        return NULL;
+    mtm_object_table *const t = table_of(st, &in, background);
+    core_view_drop(&in);
+    out = t ? core_object_boxes(st, t) : NULL;
+    mtm_object_table_free(t);
+    return out;
 }
 
 /* Up to room integers of a sequence; *n: how many. */

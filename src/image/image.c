@@ -290,27 +290,74 @@ static void without_leading_ones(mtm_array *a)
     }
 }
 
-mtm_status mtm_image_labels_get(mtm_image *im, mtm_read_options *opt, mtm_label_table **out, mtm_error *err)
+/* The whole label map in its own type: floats that are no whole numbers are told from labels by who looks at them. Drop it. */
+static mtm_status read_labels(mtm_image *im, mtm_read_options *opt, mtm_array *all, mtm_error *err)
 {
     mtm_read_options full = {.struct_size = sizeof full};
-    mtm_array all = {0};
+
+    if (opt)
+        full = *opt;
+    full.stats = NULL, full.raw = false;
+    *all = (mtm_array){0};
+    MTM_TRY(mtm_image_read(im, 0, NULL, &full, all, err));
+    if (opt)
+        memcpy(opt->timing_ns, full.timing_ns, sizeof full.timing_ns);
+    without_leading_ones(all);
+    return MTM_OK;
+}
+
+mtm_status mtm_image_labels_get(mtm_image *im, mtm_read_options *opt, mtm_label_table **out, mtm_error *err)
+{
+    mtm_array all;
     mtm_status s;
 
     MTM_TRY(options_check(opt, err));
     if (mtm_index_get_labels(im->index, &im->identity, out))
         return MTM_OK;
-    if (opt)
-        full = *opt;
-    full.stats = NULL, full.raw = false;
-    all.dtype = mtm_dtype_is_integer(im->info.dtype) ? im->info.dtype : MTM_I32;
-    MTM_TRY(mtm_image_read(im, 0, NULL, &full, &all, err));
-    if (opt)
-        memcpy(opt->timing_ns, full.timing_ns, sizeof full.timing_ns);
-    without_leading_ones(&all);
+    MTM_TRY(read_labels(im, opt, &all, err));
     s = mtm_error_where(err, mtm_label_table_new(out, &all, err), im->path);
     mtm_array_drop(&all);
     if (s == MTM_OK)
         mtm_index_put_labels(im->index, &im->identity, *out);
+    return s;
+}
+
+/* [Z, Y, X] of a label map: the last three axes, a missing Z as 1. False: more axes count. */
+static bool label_shape(const mtm_image_info *info, int64_t shape[3])
+{
+    shape[0] = shape[1] = shape[2] = 1;
+    for (int32_t i = 0; i < info->ndim; i++) {
+        const int32_t axis = i - (info->ndim - 3);
+
+        if (axis < 0 && info->shape[i] != 1)
+            return false;
+        if (axis >= 0)
+            shape[axis] = info->shape[i];
+    }
+    return true;
+}
+
+mtm_status mtm_image_objects_get(mtm_image *im, int64_t background, mtm_read_options *opt,
+                                 mtm_object_table **out, mtm_error *err)
+{
+    int64_t shape[3];
+    mtm_array all, volume;
+    mtm_status s;
+
+    MTM_TRY(options_check(opt, err));
+    if (!label_shape(&im->info, shape))
+        return mtm_error_where(
+            err, mtm_fail(err, MTM_E_INVAL, -1, "a label map has two or three axes, not %d", im->info.ndim),
+            im->path);
+    if (mtm_index_get_objects(im->index, &im->identity, background, shape, out))
+        return MTM_OK;
+    MTM_TRY(read_labels(im, opt, &all,
+                        err)); /* new memory in C order, whatever its axes of one entry are called */
+    volume = mtm_array_wrap(all.data, all.dtype, 3, shape);
+    s = mtm_error_where(err, mtm_object_table_new(out, &volume, background, err), im->path);
+    mtm_array_drop(&all);
+    if (s == MTM_OK)
+        mtm_index_put_objects(im->index, &im->identity, background, *out);
     return s;
 }
 

@@ -139,22 +139,26 @@ static mtm_status draw_labels(mtm_draw *draw, const char *name, const mtm_label_
 
 /* ---- tables of objects -------------------------------------------------------------------------------- */
 
-/* From the index, else found and kept there. */
-static mtm_status find_objects(drawing *d, int32_t field, int64_t background, mtm_error *err)
+static mtm_status objects_of_image(drawing *d, mtm_image *im, const char *uri, int64_t background,
+                                   mtm_error *err)
 {
-    const mtm_image *const im = file_of(d, field);
-    mtm_index *const index = im ? im->index : NULL;
+    mtm_exec *const x = d->s->x;
+    mtm_read_options opt = {.struct_size = sizeof opt, .pool = x->pool, .recycler = x->recycler};
+    const mtm_status st = mtm_image_objects_get(im, background, &opt, &d->objects, err);
+
+    for (int i = 0; i < 3; i++)
+        d->s->times.read_ns[i] += opt.timing_ns[i];
+    return mtm_error_where(err, st, uri);
+}
+
+static mtm_status objects_of_moved(drawing *d, int32_t field, int64_t background, mtm_error *err)
+{
     mtm_array zyx;
     mtm_status st;
 
-    if (index &&
-        mtm_index_get_objects(index, &im->identity, background, d->s->fields[field].spec.size, &d->objects))
-        return MTM_OK;
     MTM_TRY(label_now(d, field, &zyx, err));
     st = mtm_object_table_new(&d->objects, &zyx, background, err);
     mtm_array_drop(&zyx);
-    if (!st && index)
-        mtm_index_put_objects(index, &im->identity, background, d->objects);
     return st;
 }
 
@@ -172,7 +176,10 @@ static mtm_status draw_objects(mtm_draw *draw, const char *name, int64_t backgro
         return MTM_OK;
     mtm_object_table_free(d->objects);
     d->objects = NULL;
-    MTM_TRY(find_objects(d, i, background, err));
+    if (file_of(d, i))
+        MTM_TRY(objects_of_image(d, file_of(d, i), d->s->fields[i].item->uri, background, err));
+    else
+        MTM_TRY(objects_of_moved(d, i, background, err));
     *out = d->objects;
     if (mtm_memory_keep(memory_of(d, i), &key, d->objects,
                         sizeof *d->objects + (uint64_t)d->objects->n * 8 * sizeof(int64_t)))

@@ -425,3 +425,39 @@ def test_distances_of_any_strides_on_any_threads(rng):
         mt.ops.distance_transform(a, sampling=(1, 0, 1))
     with pytest.raises(mt.InvalidError, match="sampling"):
         mt.ops.distance_transform(a, sampling=(1, 1))
+
+
+@pytest.mark.parametrize("name", ["label.npy", "label.nii.gz"])
+def test_objects_of_a_file_are_those_of_its_array(name, tmp_path, rng):
+    a = (rng.random((11, 13, 17)) < 0.1).astype(np.uint8) + 2 * (rng.random((11, 13, 17)) < 0.05).astype(
+        np.uint8
+    )
+    mt.write(tmp_path / name, a)
+    want = mt.ops.object_boxes(a)
+    for index in (
+        None,
+        tmp_path / "index",
+        tmp_path / "index",
+    ):  # the last one finds what the one before kept
+        got = mt.open(tmp_path / name, index=index).objects()
+        assert all(np.array_equal(g, w) for g, w in zip(got, want, strict=True))
+    assert np.array_equal(
+        mt.open(tmp_path / name, index=tmp_path / "index").objects(3)[0],
+        mt.ops.object_boxes(a, background=3)[0],
+    )
+
+
+def test_objects_of_a_plane_and_of_what_is_no_label_map(tmp_path):
+    plane = np.zeros((8, 9), np.uint8)
+    plane[2:4, 3:5] = 7
+    mt.write(tmp_path / "plane.npy", plane)
+    boxes, classes = mt.open(tmp_path / "plane.npy").objects()
+    assert boxes.tolist() == [[[0, 2, 3], [1, 4, 5]]] and classes.tolist() == [7]
+    mt.write(tmp_path / "half.npy", np.full((4, 4, 4), 0.5, np.float32))
+    with pytest.raises(mt.InvalidError, match="no whole number"):
+        mt.open(tmp_path / "half.npy").objects()
+    with pytest.raises(mt.InvalidError, match="no whole number"):
+        mt.open(tmp_path / "half.npy").labels()
+    mt.write(tmp_path / "many.npy", np.zeros((2, 4, 5, 6), np.uint8))
+    with pytest.raises(mt.InvalidError, match="two or three axes"):
+        mt.open(tmp_path / "many.npy").objects()
