@@ -24,7 +24,8 @@ typedef struct mtm_windows {
 
 /* size 0: the volume's extent. overlap: 0 … below 1, the share of a window that the next one covers too; step =
  * trunc(size · (1 − overlap)), at least 1; the last window is shifted back to end with the volume (MONAI's rule). exact:
- * windows stay on multiples of the step, and the last one may reach beyond the volume. Errors: MTM_E_INVAL. */
+ * windows stay on multiples of the step, and the last one may reach beyond the volume. Errors: MTM_E_INVAL,
+ * MTM_E_LIMIT (2³¹ windows). */
 MTM_API mtm_status mtm_window_plan(mtm_windows *out, const int64_t shape[3], const int64_t size[3],
                                    const double overlap[3], bool exact, mtm_error *err);
 MTM_API int64_t mtm_window_count(const mtm_windows *w);

@@ -119,11 +119,35 @@ def _sample(given, names, values):
     return Sample(out, affines)
 
 
-def _one_draw(name, drawn):
+def _texts(names, what):
+    given = (names,) if isinstance(names, str) else names
+    texts = tuple(given) if hasattr(given, "__iter__") else (None,)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"{what} are names of fields, not {names!r}")
+    return texts
+
+
+def _numbers(seed, epoch, index):
+    for name, number in (("epoch", epoch), ("index", index)):
+        if isinstance(number, int) and not -(2**63) <= number < 2**63:
+            raise InvalidError(f"{name} is {number}, which 64 bits do not hold")
+    return seed, epoch, index
+
+
+def _one_draw(step, name, drawn):
+    """What draw() says of one step, as the C core takes it. step: the operator's name in the chain."""
     if drawn is None:
         return None
+    if not isinstance(name, str) or name not in _declare.OPERATORS:
+        raise InvalidError(f"the draw of {step} is of no operator: {name!r}")
     if isinstance(drawn, list):
-        return [_one_draw(name, d) for d in drawn]
+        if any(isinstance(d, list) for d in drawn):
+            raise InvalidError(f"the draws of {step}'s channels are lists; a dict or None is wanted for each")
+        return [_one_draw(step, name, d) for d in drawn]
+    if not isinstance(drawn, dict):
+        raise InvalidError(
+            f"what was drawn for {step} is {drawn!r}; a dict of parameters, or None, is wanted"
+        )
     arrays = {p["name"] for p in _declare.OPERATORS[name]["params"] if p["type"] == "array"}
     return name, {k: v for k, v in drawn.items() if k not in arrays}
 
@@ -146,8 +170,7 @@ class Chain:
         points: str | Iterable[str] = (),
     ) -> None:
         self.ops = tuple(ops)
-        self.labels = (labels,) if isinstance(labels, str) else tuple(labels)
-        self.points = (points,) if isinstance(points, str) else tuple(points)
+        self.labels, self.points = _texts(labels, "labels"), _texts(points, "points")
         for op in self.ops:
             if not isinstance(op, Operator | Apply):
                 raise TypeError(f"{op!r} is no operator; put functions into mt.Apply(fn, …)")
@@ -176,7 +199,7 @@ class Chain:
         sample: a dict of image paths, arrays ([Z, Y, X] or [C, Z, Y, X]), numbers and other things, which are passed on. sidecar: an
         mt.Index or None. Returns a Sample. Errors: those of opening and reading, and of the operators.
         """
-        return _sample(sample, *self._run(self._get().run, sample, sidecar, seed, epoch, index))
+        return _sample(sample, *self._run(self._get().run, sample, sidecar, *_numbers(seed, epoch, index)))
 
     def draw(
         self,
@@ -199,7 +222,7 @@ class Chain:
             named = {f: None for op in self.ops for f in op.fields}
             image = numpy.broadcast_to(numpy.zeros((), numpy.float32), (256, 256, 256))
             sample = dict.fromkeys(named or ("image",), image)
-        return json.loads(self._run(self._get().draw, sample, sidecar, seed, epoch, index)[1])
+        return json.loads(self._run(self._get().draw, sample, sidecar, *_numbers(seed, epoch, index))[1])
 
     def replay(
         self,
@@ -253,9 +276,13 @@ class Chain:
     def _draws(self, drawn):
         """As the C core takes it: per step None, (operator, parameters), or a list of those per channel."""
         expected = [getattr(op, "_name", "apply") for op in self.ops]
+        if not isinstance(drawn, (list, tuple)) or not all(isinstance(d, dict) for d in drawn):
+            raise InvalidError(
+                f"draws are a list with a dict for each step, as draw() gives it, not {drawn!r}"
+            )
         if [d.get("op") for d in drawn] != expected:
             raise InvalidError(f"these draws are of another chain than one of {', '.join(expected)}")
-        return [_one_draw(d.get("as"), d.get("drawn")) for d in drawn]
+        return [_one_draw(d["op"], d.get("as"), d.get("drawn")) for d in drawn]
 
     def _run(self, call, sample, sidecar, *more):
         items = [sample]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core, items as _items
 from .chain import Chain, field_kinds
-from .errors import CancelledError, Error, InvalidError
+from .errors import CancelledError, Error, InvalidError, system_errors
 from .image import convert
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def prepare(
         raise InvalidError(f"ending must be '.nii.gz' or '.nii', not {ending!r}")
     if isinstance(items, str | os.PathLike):
         items = _items.from_csv(items)
-    items, out = [dict(item) for item in items], Path(out)
+    if not isinstance(threads, int) or threads < 0:
+        raise InvalidError(f"threads is {threads!r}; 0 or more is wanted")
+    items, out = _dicts(items), Path(out)
     change = {"orient": orient, "extent": extent, "deflate": deflate}
     change["spacing"] = None if spacing is None else _numbers(spacing)
     name = None if dtype is None else _name(dtype)
@@ -100,7 +102,9 @@ def prepare(
     _check(kinds[False])
     fields, sources = _sources(items, labels, texts)
     targets = _targets(sources, out, root, ending)
-    out.mkdir(parents=True, exist_ok=True)
+    _items._rows(items, out)  # what a table does not hold is told before the work, not after it
+    with system_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
     with _Manifest(out / _MANIFEST, resume) as manifest:
         work = [(source, targets[source], kinds[label]) for source, label in sources.items()]
         todo = [job for job in work if not manifest.holds(*job)]
@@ -116,6 +120,13 @@ def prepare(
     return Prepared(new, len(todo) - len(failed), len(work) - len(todo), failed, str(table))
 
 
+def _dicts(items):
+    try:
+        return [dict(item) for item in items]
+    except (TypeError, ValueError):
+        raise InvalidError("items are dicts of named fields, or the path of a table") from None
+
+
 def _numbers(spacing):
     try:
         mm = [float(s) for s in spacing] if hasattr(spacing, "__iter__") else [float(spacing)]
@@ -129,7 +140,10 @@ def _numbers(spacing):
 def _name(dtype):
     import numpy
 
-    return numpy.dtype(dtype).name
+    try:
+        return numpy.dtype(dtype).name
+    except TypeError:
+        raise InvalidError(f"dtype {dtype!r} is none that NumPy knows") from None
 
 
 def _check(change):
@@ -220,7 +234,8 @@ def _run(todo, manifest, threads, stop, progress, total):
 
 def _one(source, target, change, manifest):
     before = _identity(source)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with system_errors(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     convert(source, target, **change)
     manifest.add(source, target, change, before)
 
@@ -261,9 +276,10 @@ class _Manifest:
     def __enter__(self):
         # Begun anew with what still counts: a torn line does not swallow the next one, and repeats do not pile up.
         part = self._path.with_name(self._path.name + ".part")
-        part.write_text("".join(self._text(e) for e in self._lines.values()), encoding="utf-8")
-        part.replace(self._path)
-        self._file = self._path.open("a", encoding="utf-8")
+        with system_errors(self._path):
+            part.write_text("".join(self._text(e) for e in self._lines.values()), encoding="utf-8")
+            part.replace(self._path)
+            self._file = self._path.open("a", encoding="utf-8")
         return self
 
     def __exit__(self, *exc):

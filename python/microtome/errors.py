@@ -4,6 +4,7 @@ The C library reports a status, a byte offset and one sentence; the extension lo
 SPDX-License-Identifier: Apache-2.0
 """
 
+import contextlib
 import enum
 
 
@@ -98,6 +99,22 @@ class DeviceError(Error, RuntimeError):
     """An accelerator failed (MTM_E_DEVICE)."""
 
     code = Status.DEVICE
+
+
+@contextlib.contextmanager
+def system_errors(path):
+    """What the operating system refuses Python about a file becomes an Error, as the library itself reports it."""
+    try:
+        yield
+    except OSError as e:
+        if isinstance(e, Error):
+            raise
+        kinds = {
+            FileNotFoundError: NotFoundError,
+            PermissionError: AccessError,
+            FileExistsError: ConflictError,
+        }
+        raise kinds.get(type(e), InputOutputError)(f"{path}: {e.strerror or e}") from None
 
 
 BY_CODE = {

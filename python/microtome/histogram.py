@@ -22,6 +22,14 @@ def _load(value):
     return value
 
 
+def _field(item, name, i):
+    if name not in item:
+        raise InvalidError(
+            f"histogram.train: item {i} has no field {name!r}; it has {', '.join(map(str, item))}"
+        )
+    return item[name]
+
+
 def _mask_of(item, image, mask, i):
     """The mask of image i, or None."""
     if mask is None:
@@ -29,7 +37,7 @@ def _mask_of(item, image, mask, i):
     if callable(mask):
         return mask(image)
     if isinstance(mask, str) and isinstance(item, dict):
-        return _load(item[mask])
+        return _load(_field(item, mask, i))
     return _load(mask[i] if isinstance(mask, (list, tuple)) else mask)
 
 
@@ -48,7 +56,10 @@ def train(images, mask=None, cutoff=(0.01, 0.99), field="image"):
     """
     import numpy as np
 
-    low, high = map(float, cutoff)
+    try:
+        low, high = map(float, cutoff)
+    except (TypeError, ValueError):
+        low = high = float("nan")
     if not (0 <= low < 0.1 and 0.9 < high <= 1):
         raise InvalidError(
             "histogram.train: cutoff is a pair of shares, the first below 0.1 and the second above 0.9"
@@ -61,7 +72,7 @@ def train(images, mask=None, cutoff=(0.01, 0.99), field="image"):
     percents = (100 * low, *_INNER, 100 * high)
     table = np.empty((len(images), len(percents)))
     for i, item in enumerate(images):
-        image = _load(item[field] if isinstance(item, dict) else item)
+        image = _load(_field(item, field, i) if isinstance(item, dict) else item)
         table[i] = _core.percentiles(image, percents, _mask_of(item, image, mask, i))
         if not table[i, -1] > table[i, 0]:
             raise InvalidError(f"histogram.train: image {i} is constant between its cutoffs")

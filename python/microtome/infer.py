@@ -34,9 +34,12 @@ def _extents(value, dims, name, kind=int):
     if len(values) != dims:
         raise InvalidError(f"{name} has {len(values)} numbers for {dims} axes")
     try:
-        return tuple(kind(0 if v is None else v.__index__() if kind is int else v) for v in values)
+        out = tuple(kind(0 if v is None else v.__index__() if kind is int else v) for v in values)
     except (AttributeError, TypeError, ValueError):
         raise InvalidError(f"{name} must be numbers, not {value!r}") from None
+    if kind is int and any(abs(v) > 2**62 for v in out):
+        raise InvalidError(f"{name} has numbers beyond 2^62: {value!r}")
+    return out
 
 
 def _dims(size, default=3):
@@ -77,9 +80,26 @@ def window_weights(size: Sequence[int], weights: str = "gaussian", sigma: float 
     "constant": 1. "gaussian": exp(−d² / 2σ²) from the centre, σ = sigma · extent on each axis, at least max(smallest, 1e-3): MONAI's
     importance map. "hann": ½ (1 − cos 2π (i + 1) / (n + 1)) on each axis: TorchIO's. Errors: ValueError.
     """
-    size = tuple(size)
-    full = _core.window_weights(_three(_extents(size, len(size), "size"), 1), weights, float(sigma))
+    size = (size,) if isinstance(size, int) else tuple(size)
+    if not 1 <= len(size) <= 3:
+        raise InvalidError(f"size has {len(size)} numbers; 1 to 3 are possible")
+    full = _core.window_weights(_three(_extents(size, len(size), "size"), 1), _text(weights), _sigma(sigma))
     return full.reshape(size)
+
+
+def _text(weights):
+    if not isinstance(weights, str):
+        raise InvalidError(f"weights must be one of {', '.join(WEIGHTS)}, not {weights!r}")
+    return weights
+
+
+def _sigma(sigma):
+    try:
+        if float(sigma) > 0:
+            return float(sigma)
+    except (TypeError, ValueError):
+        pass
+    raise InvalidError(f"sigma must be a number above 0, not {sigma!r}")
 
 
 def _cut(image, start, size, border, value):
@@ -101,9 +121,20 @@ def _cut(image, start, size, border, value):
     )
 
 
-def _check_border(border):
+def _check_border(border, value, dtype):
+    """The border is known, and an array of this dtype holds the value."""
+    import numpy as np
+
     if border not in ("constant", "edge"):
         raise InvalidError(f"border {border!r} is not 'constant' or 'edge'")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InvalidError(f"value must be a number, not {value!r}") from None
+    if border == "constant" and dtype.kind in "biu":
+        low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        if not low <= number <= high or number != int(number):
+            raise InvalidError(f"value is {value!r}, which an image of {dtype} does not hold")
 
 
 def grid_patches(
@@ -123,7 +154,7 @@ def grid_patches(
 
     a = np.asarray(image)
     dims = _dims(size)
-    _check_border(border)
+    _check_border(border, value, a.dtype)
     if a.ndim not in (dims, dims + 1):
         raise InvalidError(f"the image has {a.ndim} axes; {dims}, or {dims + 1} with channels, fit the size")
     channels = a.ndim == dims + 1
@@ -180,16 +211,16 @@ class Aggregator:
         self.size = tuple(
             s or n for s, n in zip(_extents(size, dims, "size"), _extents(shape, dims, "shape"), strict=True)
         )
-        self.classes = classes
+        (self.classes,) = _extents((classes,), 1, "classes")
         self._out = out
         plane = None if out is None else out if dims == 3 else self._with_z(out, argmax)
         three = _three(self.shape, 1)
         self._sum = _core.WindowSum(
             three,
-            classes,
+            self.classes,
             _three(self.size, 1),
-            weights,
-            float(sigma),
+            _text(weights),
+            _sigma(sigma),
             bool(argmax),
             bool(ordered),
             plane,
@@ -199,6 +230,10 @@ class Aggregator:
     def _with_z(out, argmax):
         import numpy as np
 
+        if np.ndim(out) != (2 if argmax else 3):
+            raise InvalidError(
+                f"out must be {'[Y, X]' if argmax else '[K, Y, X]'}, not of {np.ndim(out)} axes"
+            )
         return np.expand_dims(out, 0 if argmax else 1)
 
     def add(self, position: Sequence[int], scores: Any) -> None:
@@ -378,11 +413,11 @@ def sliding_window(
 
     dims = _dims(size)
     as_torch = hasattr(image, "detach")
-    if batch_size < 1:
-        raise InvalidError(f"batch_size is {batch_size}; it must be at least 1")
-    _check_border(border)
+    if not isinstance(batch_size, int) or batch_size < 1:
+        raise InvalidError(f"batch_size is {batch_size!r}; a whole number of at least 1 is needed")
     path = _to_path(out)
     pixels, like = _open_image(image, dims, like)
+    _check_border(border, value, pixels.dtype)
     shape = pixels.shape[1:]
     window = tuple(s or n for s, n in zip(_extents(size, dims, "size"), shape, strict=True))
     starts = positions(shape, window, overlap)

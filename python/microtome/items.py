@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import CorruptError, InvalidError, NotFoundError
+from .errors import CorruptError, InvalidError, NotFoundError, system_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -50,15 +50,22 @@ def from_csv(path: str | Path, root: str | Path | None = None, delimiter: str | 
     path = Path(path)
     if not path.is_file():
         raise NotFoundError(f"{path}: no such table")
-    text = path.read_text(encoding="utf-8-sig")
+    try:
+        with system_errors(path):
+            text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise CorruptError(f"{path}: no table in UTF-8: byte {e.start} is {e.object[e.start]:#04x}") from None
     head = text.partition("\n")[0]
     if delimiter is None:
         delimiter = "\t" if path.suffix == ".tsv" else max(",;\t", key=head.count)
-    rows = [
-        row
-        for row in csv.reader(text.splitlines(), delimiter=delimiter)
-        if row and any(v.strip() for v in row)
-    ]
+    try:
+        rows = [
+            row
+            for row in csv.reader(text.splitlines(), delimiter=delimiter)
+            if row and any(v.strip() for v in row)
+        ]
+    except csv.Error as e:
+        raise CorruptError(f"{path}: no table: {e}") from None
     if not rows:
         raise CorruptError(f"{path}: the table has no header line")
     names = [n.strip() for n in rows[0]]
@@ -91,18 +98,26 @@ def to_csv(items: Iterable[Item], path: str | Path, delimiter: str | None = None
     reads as a number comes back as one unless another line of its column does not. delimiter: default by the ending: tab for .tsv,
     else a comma. The file appears when it is whole. Errors: InvalidError (fields differ, or a value of another kind).
     """
-    items, path = list(items), Path(path)
+    path = Path(path)
     delimiter = delimiter or ("\t" if path.suffix == ".tsv" else ",")
+    rows = _rows(list(items), path.parent)
+    part = path.with_name(path.name + ".part")
+    with system_errors(path):
+        with part.open("w", encoding="utf-8", newline="") as f:
+            csv.writer(f, delimiter=delimiter, lineterminator="\n").writerows(rows)
+        part.replace(path)
+
+
+def _rows(items, folder):
+    """Items as a table's lines of texts, the header first."""
     names = list(items[0]) if items else []
-    rows = [names]
+    rows = [names] if names else []
     for i, item in enumerate(items):
         if set(item) != set(names):
             raise InvalidError(f"item {i} has the fields {sorted(item)}, the first one {sorted(names)}")
-        rows.append([_cell(i, name, item[name], path.parent) for name in names])
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="") as f:
-        csv.writer(f, delimiter=delimiter, lineterminator="\n").writerows(rows if names else [])
-    part.replace(path)
+        if names:
+            rows.append([_cell(i, name, item[name], folder) for name in names])
+    return rows
 
 
 def _cell(i, name, value, folder):

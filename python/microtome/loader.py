@@ -270,6 +270,8 @@ class Loader:
     def restore(self, state: Mapping[str, int]) -> None:
         """Goes to where `state()` was taken: the next `for` continues there, byte-identical. Errors: ValueError (the state is of a
         loader with other items, seed, batch size, shuffling, shards or crops)."""
+        if not isinstance(state, Mapping):
+            raise InvalidError(f"a loader's state is a dict, not {state!r}")
         if state.get("version") != 1:
             raise InvalidError(f"a loader's state of version {state.get('version')!r}; 1 is known")
         own = self._identity()
@@ -279,7 +281,7 @@ class Loader:
                 raise InvalidError(
                     f"the state is of a loader with {key} {state.get(key)!r}, this one has {value!r}"
                 )
-        self._place(state["epoch"], state["batch"])
+        self._place(state.get("epoch"), state.get("batch"))
 
     def _identity(self):
         keys = ("seed", "batch_size", "shuffle", "drop_last", "rank", "world", "samples_per_item")
@@ -292,8 +294,11 @@ class Loader:
         return out
 
     def _place(self, epoch, batch):
-        epoch, batch = epoch.__index__(), batch.__index__()
-        if epoch < 0 or not 0 <= batch <= len(self):
+        try:
+            epoch, batch = epoch.__index__(), batch.__index__()
+        except AttributeError:
+            raise InvalidError(f"batch {batch!r} of epoch {epoch!r}: two whole numbers are wanted") from None
+        if not 0 <= epoch < 2**62 or not 0 <= batch <= len(self):
             raise InvalidError(f"there is no batch {batch} of epoch {epoch}")
         self._epoch, self._batch, self._fresh = epoch, batch, True
         self._run += 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .errors import InvalidError
+from .errors import InvalidError, LimitError
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -29,6 +29,9 @@ __all__ = [
     "roc_auc",
     "ssim",
 ]
+
+
+_MOST_CLASSES = 16384  # of a confusion matrix: 2 GiB
 
 
 def _array(value, name):
@@ -52,11 +55,15 @@ def _pair(pred, other, name):
 
 
 def _maps(pred, label):
+    import numpy as np
+
     a, b = _pair(pred, label, "label")
     for x, name in ((a, "pred"), (b, "label")):
         if x.dtype.kind == "f":
             raise InvalidError(f"{name} is {x.dtype}; a label map has whole numbers (take the argmax first)")
-    return a, b
+        if x.dtype == np.uint64 and x.max() > np.iinfo(np.int64).max:
+            raise LimitError(f"{name} has a label above 2^63 - 1")
+    return tuple(x.astype(np.int64) if x.dtype == np.uint64 else x for x in (a, b))
 
 
 def _classes(classes, pred, label, include_background=True):
@@ -271,10 +278,14 @@ def confusion(pred: Any, label: Any, classes: int | None = None) -> ndarray:
     import numpy as np
 
     a, b = (x.astype(np.int64).ravel() for x in _maps(pred, label))
+    if classes is not None and (not isinstance(classes, (int, np.integer)) or classes < 1):
+        raise InvalidError(f"classes is {classes!r}; a whole number of at least 1 is needed")
     n = int(max(a.max(), b.max())) + 1 if classes is None else int(classes)
     low, high = min(a.min(), b.min()), max(a.max(), b.max())
     if low < 0 or high >= n:
         raise InvalidError(f"the labels are {low} … {high}, but {n} classes have 0 … {n - 1}")
+    if n > _MOST_CLASSES:
+        raise LimitError(f"{n} classes make a table of {n} × {n} numbers; {_MOST_CLASSES} are possible")
     return np.bincount(b * n + a, minlength=n * n).reshape(n, n)
 
 

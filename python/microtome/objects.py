@@ -26,6 +26,29 @@ def _listed(values):
     return tuple(values) if hasattr(values, "__len__") else (values,)
 
 
+def _whole(value, name, low=-(2**63)):
+    """An integer that 64 bits hold."""
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise TypeError(f"{name} must be an integer, not {value!r}") from None
+    if not low <= number < 2**63:
+        raise InvalidError(f"{name} is {number}; {low} … 2^63 - 1 is possible")
+    return number
+
+
+def _wholes(values, name, low=-(2**63)):
+    return tuple(_whole(v, name, low) for v in _listed(values))
+
+
+def _extent(threshold, ndim, function):
+    """One number for all axes, or one each."""
+    t = _wholes(threshold, f"{function}: threshold", 0)
+    if len(t) not in (1, ndim):
+        raise InvalidError(f"{function}: threshold has {len(t)} numbers; 1 or {ndim} are wanted")
+    return t
+
+
 def connected_components(
     label: ArrayLike,
     connectivity: Literal["faces", "full"] = "faces",
@@ -49,6 +72,7 @@ def connected_components(
         raise InvalidError(
             f"connected_components: connectivity is {connectivity!r}; 'faces' or 'full' is wanted"
         )
+    background = _whole(background, "connected_components: background")
     return _core.connected_components(label, connectivity == "full", by_class, background, out)
 
 
@@ -70,12 +94,13 @@ def object_boxes(
     """
     import numpy
 
-    boxes, found = _core.object_boxes(label, background)
+    boxes, found = _core.object_boxes(label, _whole(background, "object_boxes: background"))
     if classes is not None:
-        keep = numpy.isin(found, _listed(classes))
+        keep = numpy.isin(found, numpy.array(_wholes(classes, "object_boxes: classes"), numpy.int64))
         boxes, found = boxes[keep], found[keep]
     if threshold is not None:
-        keep = (boxes[:, 1] - boxes[:, 0] >= numpy.asarray(threshold)).all(axis=1)
+        extent = _extent(threshold, boxes.shape[2], "object_boxes")
+        keep = (boxes[:, 1] - boxes[:, 0] >= numpy.array(extent)).all(axis=1)
         boxes, found = boxes[keep], found[keep]
     return boxes, found
 
@@ -117,13 +142,17 @@ def random_object_bbox(
         raise InvalidError(
             f"random_object_bbox: format is {format!r}; 'start_end', 'anchor_shape' or 'box' is wanted"
         )
-    if k_largest is not None and k_largest < 1:
-        raise InvalidError(f"random_object_bbox: k_largest is {k_largest}; 1 or more is wanted")
+    name = "random_object_bbox: "
+    if k_largest is not None:
+        k_largest = _whole(k_largest, name + "k_largest", 1)
+    if background is not None:
+        background = _whole(background, name + "background")
+    classes, threshold = _wholes(classes, name + "classes"), _wholes(threshold, name + "threshold", 0)
     if ignore_class and output_class:
         raise InvalidError("random_object_bbox: output_class does not go with ignore_class")
     weights = tuple(map(float, _listed(class_weights)))
     options = (
-        foreground_prob, _listed(classes), weights, k_largest or 0, _listed(threshold), background, ignore_class
+        foreground_prob, classes, weights, k_largest or 0, threshold, background, ignore_class
     )  # fmt: skip
     start, size, found = _core.object_draw(label, options, seed)
     start, size = numpy.array(start, numpy.int64), numpy.array(size, numpy.int64)

@@ -60,14 +60,23 @@ def _as_affine(spacing, ndim):
     """A spacing in array order (mm; one number for all axes) or a 4×4 matrix as the affine of a grid."""
     import numpy
 
-    s = numpy.asarray(spacing, dtype=numpy.float64)
+    s = _floats(spacing)
     if s.shape == (4, 4):
         return s
-    if s.ndim == 0:
+    if s.ndim == 0 and ndim in (2, 3):
         s = numpy.full(ndim, float(s))
     if s.ndim != 1 or not 2 <= len(s) <= 3 or not (s > 0).all() or not numpy.isfinite(s).all():
         raise _invalid("spacing must be two or three positive numbers in mm, or a 4×4 affine")
     return numpy.diag([*s[::-1], 1.0, 1.0][:4] if len(s) == 2 else [*s[::-1], 1.0])
+
+
+def _floats(geometry):
+    import numpy
+
+    try:
+        return numpy.asarray(geometry, dtype=numpy.float64)
+    except (TypeError, ValueError):
+        raise _invalid(f"a spacing or an affine is numbers, not {geometry!r}") from None
 
 
 def _invalid(text):
@@ -110,7 +119,7 @@ def _with_geometry(op):
 
         _require(name, params, _bind(name, names, args, given))
         geometry = given.pop(own)
-        affine = numpy.asarray(geometry, dtype=numpy.float64)
+        affine = _floats(geometry)
         whole = own == "affine" or affine.shape == (4, 4)
         if not whole:
             affine = _as_affine(geometry, numpy.ndim(array) - bool(channels))

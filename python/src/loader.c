@@ -30,10 +30,11 @@ static bool get_int(PyObject *d, const char *name, int32_t *out)
 {
     PyObject *const v = PyDict_GetItemString(d, name);
     const long x = v ? PyLong_AsLong(v) : *out;
+    const bool huge = x == -1 && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OverflowError);
 
-    if (x == -1 && PyErr_Occurred())
+    if (x == -1 && PyErr_Occurred() && !huge)
         return false;
-    if (x != (int32_t)x) {
+    if (huge || x != (int32_t)x) {
         PyErr_Format(PyExc_ValueError, "%s is out of range", name);
         return false;
     }

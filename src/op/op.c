@@ -149,6 +149,14 @@ mtm_status mtm_op_run(mtm_exec *x, const mtm_op *op, const void *args, const mtm
     if (op->kind == MTM_OP_RANDOM)
         return mtm_op_run_canonical(x, op, args, &spec, &view, NULL, err);
     MTM_TRY(mtm_error_where(err, mtm_op_infer(op, args, &spec, &result, err), op->name));
+    if (!channels && result.channels != 1)
+        return mtm_error_where(err,
+                               mtm_fail(err, MTM_E_INVAL, -1,
+                                        "the result has %" PRId64
+                                        " channels; the array must be given with its "
+                                        "channel axis (channels=True)",
+                                        result.channels),
+                               op->name);
     MTM_TRY(prepare_out(x, out, &result, channels, err));
     s = mtm_op_canonical(&out_view, &ignored, out, channels, err);
     if (s == MTM_OK)

@@ -35,9 +35,14 @@ mtm_status mtm_window_plan(mtm_windows *out, const int64_t shape[3], const int64
 {
     mtm_windows w = {.exact = exact};
 
+    int64_t count = 1;
+
     for (int d = 0; d < 3; d++) {
         w.shape[d] = shape[d], w.size[d] = size[d];
         MTM_TRY(plan_axis(&w, d, overlap[d], err));
+        if (w.count[d] > INT32_MAX / count)
+            return mtm_fail(err, MTM_E_LIMIT, -1, "more than 2^31 - 1 windows");
+        count *= w.count[d];
     }
     *out = w;
     return MTM_OK;
