@@ -298,3 +298,10 @@ def test_bad_fields_and_sizes_are_named():
     two = np.stack([arena(), arena()])
     with pytest.raises(mt.Error, match="2 channels"):
         mt.Chain([mt.RandomObjectBox("label", size=3)])({"image": coordinates(), "label": two})
+
+
+@pytest.mark.parametrize("given", [{"classes": tuple(range(1, 34))}, {"class_weights": (1.0,) * 33}])
+def test_more_classes_than_there_is_room_for(given):
+    with pytest.raises(mt.InvalidError, match="random_object_box: at most 32"):
+        mt.RandomObjectBox("label", size=4, **given)
+    mt.RandomObjectBox("label", size=4, **{name: values[:32] for name, values in given.items()})

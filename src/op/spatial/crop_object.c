@@ -13,7 +13,7 @@ typedef struct random_object_box_args {
     bool ignore_class;
 } random_object_box_args;
 
-/* threshold stays as given: its axes are known only with a picture. */
+/* threshold stays as given: its axes are known only with a picture. Numbers of classes and weights were checked. */
 static mtm_object_options options_of(const random_object_box_args *a)
 {
     mtm_object_options o = mtm_object_options_default();
@@ -30,10 +30,14 @@ static mtm_object_options options_of(const random_object_box_args *a)
 static mtm_status random_object_box_check(const void *args, mtm_error *err)
 {
     const random_object_box_args *const a = args;
-    const mtm_object_options o = options_of(a);
+    mtm_object_options o;
 
     if (a->background.n > 1)
         return mtm_fail(err, MTM_E_INVAL, -1, "background is one value, not %d", (int)a->background.n);
+    if (a->classes.n > MTM_OBJECT_CLASSES || a->class_weights.n > MTM_OBJECT_CLASSES)
+        return mtm_fail(err, MTM_E_INVAL, -1, "at most %d classes or weights are possible",
+                        MTM_OBJECT_CLASSES);
+    o = options_of(a);
     return mtm_object_options_check(&o, err);
 }
 
