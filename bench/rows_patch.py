@@ -42,7 +42,7 @@ def files():
 
 def chain(p, zoom):
     """Every operator with probability p, the zoom with its own."""
-    ops = [mt.RandomBalancedCrop("label", size=(SIZE,) * 3, classes=(1, 2))]
+    ops = [mt.RandomObjectBox("label", size=(SIZE,) * 3, foreground_prob=1.0, k_largest=1)]
     if zoom:
         ops.append(mt.RandomZoom(scale=(1.0, 1.4), p=zoom))
     return mt.Chain(

@@ -30,6 +30,7 @@ typedef struct job {
     /* Rows need this call and no other; or NULL. */
     void (*direct)(float *dst, const void *src, size_t n, float slope, float inter);
     bool moves;      /* elements stay as they are */
+    bool moves_rows; /* and rows are whole and contiguous, forwards or backwards in the source */
     atomic_bool nan; /* a NaN met an integer */
 } job;
 
@@ -248,9 +249,24 @@ static void choose_direct(job *j)
         j->shape[last] <= j->step[last] && j->src_stride[last] == j->src_size &&
         j->dst_stride[last] == j->dst_size)
         j->direct = j->k->to_f32[j->c.src];
+    j->moves_rows = j->moves && !j->sums && j->across < 0 && last > 0 && j->shape[last] <= j->step[last] &&
+                    llabs(j->src_stride[last]) == j->src_size && j->dst_stride[last] == j->dst_size;
 }
 
-/* Rows [lo, hi) by the direct call, in runs along the axis outside of them. While a run ends, rows of the next one are
+/* A row of work_direct: n elements, from src on or, where the picture is flipped, backwards from it. */
+static void direct_row(const job *j, char *dst, const char *src, size_t n)
+{
+    const int64_t stride = j->src_stride[j->ndim - 1];
+
+    if (j->direct)
+        j->direct((float *)(void *)dst, src, n, (float)j->c.slope, (float)mtm_convert_inter(&j->c));
+    else if (stride > 0)
+        j->k->copy(dst, src, n * (size_t)j->src_size);
+    else
+        j->k->gather[mtm_convert_log2(j->c.src)](dst, src, (ptrdiff_t)stride, n);
+}
+
+/* Rows [lo, hi) by one call each, in runs along the axis outside of them. While a run ends, rows of the next one are
  * asked for. */
 static void work_direct(void *arg, int64_t lo, int64_t hi)
 {
@@ -258,7 +274,8 @@ static void work_direct(void *arg, int64_t lo, int64_t hi)
     const int32_t outer = j->ndim - 2;
     const int64_t prefetch = hi - lo > PREFETCH_ITEMS ? prefetch_bytes(j) : 0, n = j->shape[outer];
     const int64_t src_stride = j->src_stride[outer], dst_stride = j->dst_stride[outer];
-    const float slope = (float)j->c.slope, inter = (float)mtm_convert_inter(&j->c);
+    const int64_t width = j->shape[outer + 1];
+    const int64_t low = mtm_min_i64((width - 1) * j->src_stride[outer + 1], 0); /* of a row's first byte */
     place now = place_of(j, lo);
 
     while (lo < hi) {
@@ -271,13 +288,14 @@ static void work_direct(void *arg, int64_t lo, int64_t hi)
         place_next(j, &now);
         for (int64_t i = 0; i < run; i++, src += src_stride, dst += dst_stride) {
             const int64_t k = i + PREFETCH_ITEMS - run;
-            const char *const ahead = k < 0 ? src + PREFETCH_ITEMS * src_stride : now.src + k * src_stride;
+            const char *const ahead =
+                (k < 0 ? src + PREFETCH_ITEMS * src_stride : now.src + k * src_stride) + low;
 
             for (int64_t b = 0; b < prefetch; b += 64)
                 __builtin_prefetch(ahead + b);
             if (prefetch) /* a row seldom begins where a cache line does */
                 __builtin_prefetch(ahead + prefetch - 1);
-            j->direct((float *)(void *)dst, src, (size_t)j->shape[outer + 1], slope, inter);
+            direct_row(j, dst, src, (size_t)width);
         }
         lo += run;
     }
@@ -351,7 +369,8 @@ static mtm_status run(job *j, int64_t items, int64_t elements, mtm_stats *st, mt
     }
     j->sums = sums;
     choose_direct(j);
-    MTM_TRY(mtm_pool_for(pool, items, j->grain, j->direct ? work_direct : work, j, NULL, err));
+    MTM_TRY(
+        mtm_pool_for(pool, items, j->grain, j->direct || j->moves_rows ? work_direct : work, j, NULL, err));
     if (atomic_load(&j->nan))
         return mtm_fail(err, MTM_E_INVAL, -1, "NaN cannot be converted to %s", mtm_dtype_name(j->c.dst));
     for (int64_t i = 1; st && i < pieces; i++)

@@ -13,6 +13,10 @@ typedef struct mtm_image_kind {
     mtm_status (*read)(mtm_image *im, int level, const mtm_box *box, mtm_read_options *opt, mtm_array *dst,
                        mtm_image_stats *stats, mtm_error *err);
     void (*close)(mtm_image *im); /* frees im too */
+    /* A box of level 0 as it lies in memory, for one short pass (see mtm_source_map); out->data stays NULL where what a
+     * read gives does not lie there. NULL: never. What was looked at counts once `unchanged` is MTM_OK afterwards. */
+    mtm_status (*look)(mtm_image *im, const mtm_box *box, mtm_array *out, mtm_error *err);
+    mtm_status (*unchanged)(mtm_image *im, mtm_error *err);
 } mtm_image_kind;
 
 typedef struct mtm_property {

@@ -31,7 +31,11 @@ static void volume_close(mtm_image *im)
     mtm_free(v);
 }
 
-static const mtm_image_kind volume_kind = {.read = volume_read, .close = volume_close};
+static mtm_status volume_look(mtm_image *im, const mtm_box *box, mtm_array *out, mtm_error *err);
+static mtm_status volume_unchanged(mtm_image *im, mtm_error *err);
+
+static const mtm_image_kind volume_kind = {
+    .read = volume_read, .close = volume_close, .look = volume_look, .unchanged = volume_unchanged};
 
 void mtm_volume_close(mtm_volume *v)
 {
@@ -538,4 +542,38 @@ static mtm_status volume_read(mtm_image *im, int level, const mtm_box *box, mtm_
     if (s == MTM_OK || s == MTM_E_CORRUPT)
         MTM_TRY(mtm_source_check(v->source, err));
     return s;
+}
+
+/* Reads give other numbers than the file holds. */
+static bool must_convert(const mtm_volume *v)
+{
+    const mtm_image_info *const info = &v->base.info;
+
+    return v->packing || v->big_endian || info->slope != 1 || info->inter != 0 ||
+           info->dtype != info->stored_dtype || info->dtype == MTM_BOOL;
+}
+
+static mtm_status volume_look(mtm_image *im, const mtm_box *box, mtm_array *out, mtm_error *err)
+{
+    mtm_volume *const v = (mtm_volume *)im;
+    uint64_t bytes = mtm_dtype_size(v->base.info.stored_dtype);
+    const uint8_t *all;
+
+    *out = (mtm_array){0};
+    for (int32_t i = 0; i < box->ndim; i++)
+        if (box->size[i] < 1 || !mtm_mul_u64(bytes, (uint64_t)box->size[i], &bytes) || bytes > MAP_MAX_BYTES)
+            return MTM_OK;
+    if (must_convert(v))
+        return MTM_OK;
+    MTM_TRY(mtm_source_check(v->source, err));
+    MTM_TRY(mtm_source_map(v->source, &all, err));
+    *out = box_view(v, box, all, 0);
+    if ((uintptr_t)out->data % mtm_dtype_size(out->dtype)) /* numbers may begin at any byte of a file */
+        out->data = NULL;
+    return MTM_OK;
+}
+
+static mtm_status volume_unchanged(mtm_image *im, mtm_error *err)
+{
+    return mtm_source_check(((const mtm_volume *)im)->source, err);
 }

@@ -47,6 +47,14 @@ void mtm_row_load(float *out, const void *src, mtm_dtype dtype, int64_t stride, 
 {
     const char *const from = src;
 
+    if (dtype == MTM_F32 &&
+        stride == -(int64_t)sizeof(float)) { /* of a flipped picture: a loop for vectors */
+        const char *const last = from + (n - 1) * stride;
+
+        for (int64_t i = 0; i < n; i++)
+            memcpy(&out[i], last + (n - 1 - i) * (int64_t)sizeof(float), sizeof *out);
+        return;
+    }
     switch (dtype) {
     case MTM_U8:
     case MTM_BOOL: LOAD_ROW(uint8_t, (float));

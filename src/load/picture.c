@@ -1,5 +1,6 @@
 /* load/picture.c: a field's picture seen as [C, Z, Y, X], whatever axes its file has, and reading boxes of it.
  * SPDX-License-Identifier: Apache-2.0 */
+#include "image/image.h"
 #include "load/sample.h"
 
 mtm_status mtm_as_czyx(mtm_array *out, const mtm_array *in, mtm_error *err)
@@ -126,23 +127,61 @@ static void as_file(const mtm_picture_source *src, const mtm_image_info *info, c
         }
 }
 
-/* An array in the file's own order, so that reading is a straight copy, seen as [C, Z, Y, X]. */
+/* An array with the axes of the file seen as [C, Z, Y, X]; owned as a is. */
+static mtm_array from_file(const mtm_picture_source *src, const mtm_array *a)
+{
+    mtm_array v = *a;
+
+    v.ndim = 4;
+    v.shape[0] = src->spec.channels;
+    v.stride[0] = src->axis[0] < 0 ? 0 : a->stride[src->axis[0]];
+    for (int i = 0; i < 3; i++) {
+        v.shape[1 + i] = src->axis[1 + i] < 0 ? 1 : a->shape[src->axis[1 + i]];
+        v.stride[1 + i] = src->axis[1 + i] < 0 ? 0 : a->stride[src->axis[1 + i]];
+    }
+    return v;
+}
+
+/* In the file's own order, so that reading is a straight copy. */
 static mtm_status new_in_file_order(const mtm_picture_source *src, const mtm_image_info *info,
                                     const mtm_box *box, mtm_recycler *r, mtm_array *out, mtm_error *err)
 {
-    mtm_array a, v;
+    mtm_array a;
 
     MTM_TRY(mtm_array_new(&a, info->dtype, info->ndim, box->size, r, err));
-    v = a;
-    v.ndim = 4;
-    v.shape[0] = src->spec.channels;
-    v.stride[0] = src->axis[0] < 0 ? 0 : a.stride[src->axis[0]];
-    for (int i = 0; i < 3; i++) {
-        v.shape[1 + i] = src->axis[1 + i] < 0 ? 1 : a.shape[src->axis[1 + i]];
-        v.stride[1 + i] = src->axis[1 + i] < 0 ? 0 : a.stride[src->axis[1 + i]];
-    }
-    *out = v;
+    *out = from_file(src, &a);
     return MTM_OK;
+}
+
+/* Whether one stride walks through the channels of the file, which may be several axes of it. */
+static bool one_channel_stride(const mtm_image_info *info)
+{
+    int32_t n = 0;
+
+    for (int32_t i = 0; i < info->ndim; i++)
+        n += !strchr("ZYX", info->axes[i]);
+    return n <= 1;
+}
+
+mtm_status mtm_picture_look(const mtm_picture_source *src, const mtm_box *zyx, mtm_array *out, mtm_error *err)
+{
+    const mtm_image_info *const info = mtm_image_info_get(src->image);
+    mtm_array a = {0};
+    mtm_box box;
+
+    *out = a;
+    if (!src->image->kind->look || !one_channel_stride(info))
+        return MTM_OK;
+    file_box(src, info, zyx, &box);
+    MTM_TRY(src->image->kind->look(src->image, &box, &a, err));
+    if (a.data)
+        *out = from_file(src, &a);
+    return MTM_OK;
+}
+
+mtm_status mtm_picture_looked(const mtm_picture_source *src, mtm_error *err)
+{
+    return src->image->kind->unchanged(src->image, err);
 }
 
 /* Reads a box ([Z, Y, X]) of an image: into dst ([C, Z, Y, X]) when it has data, else into a new array whose strides

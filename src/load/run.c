@@ -110,30 +110,56 @@ static void replace_now(running *r, const mtm_array *a)
     mtm_geometry_identity(&r->g, &r->spec);
 }
 
-/* Reads what the map needs. *start: where in the map's input it begins. */
-static mtm_status read_need(running *r, mtm_array *part, int64_t start[3], mtm_error *err)
+/* What the map needs of its input. */
+static mtm_box need_of(const mtm_geometry *g)
 {
     mtm_box out = {.ndim = 3}, need = {.ndim = 3};
 
-    memcpy(out.size, r->g.out_size, sizeof r->g.out_size);
-    mtm_geometry_need(&r->g, &out, &need);
+    memcpy(out.size, g->out_size, sizeof g->out_size);
+    mtm_geometry_need(g, &out, &need);
     for (int i = 0; i < 3; i++)
         if (need.size[i] < 1) /* only the border shows: any voxel will do */
             need.start[i] = 0, need.size[i] = 1;
+    return need;
+}
+
+/* Reads what the map needs. *start: where in the map's input it begins. */
+static mtm_status read_need(running *r, mtm_array *part, int64_t start[3], mtm_error *err)
+{
+    const mtm_box need = need_of(&r->g);
+
     memcpy(start, need.start, 3 * sizeof *start);
     *part = (mtm_array){0};
     return mtm_error_where(err, mtm_picture_read(&r->f->source, &need, r->x, &r->s->times, NULL, part, err),
                            r->f->item->uri);
 }
 
-/* Turns an inside view into strides. Nothing else may be pending. */
-static mtm_status settle_view(running *r, mtm_error *err)
+/* The same for one pass over it: where it lies in the file, if it does so (*looked), else read. */
+static mtm_status look_need(running *r, mtm_array *part, int64_t start[3], bool *looked, mtm_error *err)
+{
+    const mtm_box need = need_of(&r->g);
+
+    memcpy(start, need.start, 3 * sizeof *start);
+    MTM_TRY(mtm_error_where(err, mtm_picture_look(&r->f->source, &need, part, err), r->f->item->uri));
+    *looked = part->data != NULL;
+    return *looked ? MTM_OK : read_need(r, part, start, err);
+}
+
+/* After the pass: a file that changed meanwhile is an error, whatever came of it. */
+static mtm_status end_look(running *r, bool looked, mtm_status st, mtm_error *err)
+{
+    return looked && !st ? mtm_error_where(err, mtm_picture_looked(&r->f->source, err), r->f->item->uri) : st;
+}
+
+/* Turns an inside view into strides. Nothing else may be pending. looked NULL: what `now` then is shall last; else it may lie
+ * in the file (*looked) and serves for one pass. */
+static mtm_status settle_view(running *r, bool *looked, mtm_error *err)
 {
     int64_t start[3] = {0};
     mtm_array part = r->now, whole, view;
 
     if (r->in_file)
-        MTM_TRY(read_need(r, &part, start, err));
+        MTM_TRY(looked ? look_need(r, &part, start, looked, err) : read_need(r, &part, start, err));
     whole = as_whole(&part, start, r->g.in_size);
     mtm_geometry_view(&r->g, &whole, &view);
     view.owner = part.owner;
@@ -143,19 +169,26 @@ static mtm_status settle_view(running *r, mtm_error *err)
     return MTM_OK;
 }
 
-/* An inside view that only crops: the box can be read straight into its destination. */
-static bool is_plain_crop(const mtm_geometry *g, mtm_box *box)
+/* An inside view that only crops and flips: the box can be read straight into its destination, `to` of which is *dst with
+ * the flipped axes turned. */
+static bool is_plain_move(const mtm_geometry *g, const mtm_array *to, mtm_box *box, mtm_array *dst)
 {
     mtm_array in = phantom(g), out;
 
     *box = (mtm_box){.ndim = 3};
+    *dst = *to;
     for (int i = 0; i < 3; i++) { /* one axis at a time, so that the offset tells the start */
         memset(in.stride, 0, sizeof in.stride);
         in.stride[1 + i] = 1;
-        if (g->kind != MTM_GEOMETRY_VIEW || !mtm_geometry_view(g, &in, &out) || out.stride[1 + i] != 1)
+        if (g->kind != MTM_GEOMETRY_VIEW || !mtm_geometry_view(g, &in, &out) || llabs(out.stride[1 + i]) != 1)
             return false;
         box->start[i] = (int64_t)((uintptr_t)out.data - PHANTOM);
         box->size[i] = g->out_size[i];
+        if (out.stride[1 + i] > 0)
+            continue;
+        box->start[i] -= box->size[i] - 1;
+        dst->data = (char *)dst->data + (box->size[i] - 1) * dst->stride[1 + i];
+        dst->stride[1 + i] = -dst->stride[1 + i];
     }
     return true;
 }
@@ -194,41 +227,44 @@ static mtm_status copy_picture(mtm_exec *x, mtm_array *dst, const mtm_array *src
     return MTM_OK;
 }
 
+/* Nothing but whole voxels that move, or steps besides: one pass over a view of the source. */
+static mtm_status run_view(running *r, mtm_array *out, mtm_error *err)
+{
+    const bool steps = r->p.n > 0;
+    const mtm_pointwise p = r->p;
+    bool looked = false;
+    int64_t began;
+    mtm_status st;
+
+    MTM_TRY(settle_view(r, &looked, err));
+    began = mtm_now_ns();
+    st = steps ? mtm_pointwise_apply(r->x, &p, &r->now, out, err) : copy_picture(r->x, out, &r->now, err);
+    *(steps ? &r->x->intensity_ns : &r->x->geometry_ns) += mtm_now_ns() - began;
+    return end_look(r, looked, st, err);
+}
+
 /* The pending work, into `out`. */
 static mtm_status run_pending(running *r, mtm_array *out, mtm_error *err)
 {
     int64_t start[3] = {0}, began;
-    mtm_array part = r->now;
+    bool looked = false;
+    mtm_array part = r->now, to;
     mtm_box box;
     mtm_status st;
 
-    if (r->in_file && !r->p.n && is_plain_crop(&r->g, &box))
-        return mtm_error_where(err, mtm_picture_read(&r->f->source, &box, r->x, &r->s->times, NULL, out, err),
+    if (r->in_file && !r->p.n && is_plain_move(&r->g, out, &box, &to))
+        return mtm_error_where(err, mtm_picture_read(&r->f->source, &box, r->x, &r->s->times, NULL, &to, err),
                                r->f->item->uri);
-    if (!pending(r)) {
-        MTM_TRY(settle_view(r, err));
-        began = mtm_now_ns();
-        st = copy_picture(r->x, out, &r->now, err);
-        r->x->geometry_ns += mtm_now_ns() - began;
-        return st;
-    }
-    if (is_inside_view(&r->g)) {
-        const mtm_pointwise p = r->p;
-
-        MTM_TRY(settle_view(r, err));
-        began = mtm_now_ns();
-        st = mtm_pointwise_apply(r->x, &p, &r->now, out, err);
-        r->x->intensity_ns += mtm_now_ns() - began;
-        return st;
-    }
+    if (is_inside_view(&r->g))
+        return run_view(r, out, err);
     if (r->in_file)
-        MTM_TRY(read_need(r, &part, start, err));
+        MTM_TRY(look_need(r, &part, start, &looked, err));
     began = mtm_now_ns();
     st = mtm_geometry_run(r->x, &r->g, &part, start, r->spec.label, r->p.n ? &r->p : NULL, out, err);
     r->x->geometry_ns += mtm_now_ns() - began;
     if (r->in_file)
         mtm_array_drop(&part);
-    return st;
+    return end_look(r, looked, st, err);
 }
 
 /* Makes the picture real: afterwards nothing is pending and `now` holds it. dst (may be NULL): where it shall lie. */
@@ -238,7 +274,7 @@ static mtm_status flush(running *r, mtm_array *dst, mtm_error *err)
     mtm_status st;
 
     if (!dst && !pending(r))
-        return settle_view(r, err);
+        return settle_view(r, NULL, err);
     if (dst)
         return run_pending(r, dst, err);
     MTM_TRY(new_picture(r, &out, err));

@@ -100,6 +100,11 @@ mtm_status mtm_picture_open(mtm_picture_source *src, const mtm_field *f, bool la
                             const mtm_limits *limits, mtm_error *err);
 mtm_status mtm_picture_read(const mtm_picture_source *src, const mtm_box *zyx, mtm_exec *x,
                             mtm_sample_times *times, mtm_image_stats *stats, mtm_array *dst, mtm_error *err);
+/* The same box where it lies in memory, for one pass; out->data NULL: it has to be read. After the pass, mtm_picture_looked. */
+mtm_status mtm_picture_look(const mtm_picture_source *src, const mtm_box *zyx, mtm_array *out,
+                            mtm_error *err);
+/* MTM_E_CONFLICT: the file changed meanwhile. */
+mtm_status mtm_picture_looked(const mtm_picture_source *src, mtm_error *err);
 /* A [Z, Y, X] or [C, Z, Y, X] (or [Y, X]) array as [C, Z, Y, X]. */
 mtm_status mtm_as_czyx(mtm_array *out, const mtm_array *in, mtm_error *err);
 

@@ -49,6 +49,54 @@ def epochs(loader, n=2):
     return [[digest(b) for b in loader] for _ in range(n)]
 
 
+# ---- plain files are looked at in place, not read first ------------------------------------------------------
+
+
+def plain_files(tmp_path, rng, kind):
+    """[(file, array)]: the same voxels, in a file that has nothing to inflate."""
+    out = []
+    for i, shape in enumerate([(20, 23, 31), (33, 18, 21)]):
+        a = rng.integers(-90, 90, shape).astype(np.int16)
+        path = tmp_path / f"{kind}{i}.npy"
+        if kind == "nifti":
+            path = tmp_path / f"{kind}{i}.nii"
+            save_nifti(path, a)
+        else:
+            a = (a if kind == "int16" else (a / 7).astype(kind)).copy("F" if kind == "float64" else "C")
+            np.save(path, a)
+        out.append((path, a.astype(a.dtype.newbyteorder("="))))
+    return out
+
+
+IN_PLACE = {
+    "crop": [],
+    "flip": [mt.RandomFlip(p=0.8)],
+    "rot90": [mt.RandomRot90(p=0.8)],
+    "steps": [
+        mt.RandomFlip(p=0.8),
+        mt.RandomGaussianNoise(sigma=(0.1, 0.5), p=0.8),
+        mt.RandomContrast(p=0.8),
+    ],
+    "gather": [mt.RandomZoom(scale=(1.1, 1.4), p=0.8), mt.RandomFlip(p=0.8), mt.RandomBrightness(p=0.8)],
+    "blur": [mt.RandomFlip(p=0.8), mt.RandomBlur(p=0.8), mt.RandomContrast(keep_range=True, p=0.8)],
+}
+
+
+@pytest.mark.parametrize("kind", ["float32", ">f4", "float64", "int16", "nifti"])
+@pytest.mark.parametrize("ops", IN_PLACE)
+def test_a_file_gives_the_bytes_of_its_voxels_in_memory(tmp_path, rng, kind, ops):
+    pairs = plain_files(tmp_path, rng, kind)
+    chain = mt.Chain([mt.RandomCrop(size=(11, 16, 17)), *IN_PLACE[ops]])
+    for threads in (1, 3):
+        from_files, from_memory = (
+            mt.Loader([{"image": pair[i]} for pair in pairs * 4], chain, 2, threads=threads) for i in (0, 1)
+        )
+        assert epochs(from_files) == epochs(from_memory)
+    for i, (path, a) in enumerate(pairs):
+        got, want = (chain({"image": x}, seed=3, index=i)["image"] for x in (str(path), a))
+        assert np.asarray(got).tobytes() == np.asarray(want).tobytes()
+
+
 # ---- what a batch is --------------------------------------------------------------------------------------
 
 
