@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .errors import InvalidError
+from .errors import InvalidError, system_errors
 from .infer import Aggregator, _bar, _extents, _Network, positions
 
 __all__ = ["OcclusionSensitivity", "overlay"]
@@ -75,8 +75,10 @@ class OcclusionSensitivity:
         self.n_batch = n_batch if n_batch is not None else 128 if centres else 16
         self.verbose, self.mode, self.overlap, self.activate = verbose, mode, overlap, activate
         self.device, self.threads = device, threads
-        if self.n_batch < 1:
-            raise InvalidError(f"n_batch is {self.n_batch}; it must be at least 1")
+        if not isinstance(self.n_batch, int) or self.n_batch < 1:
+            raise InvalidError(f"n_batch is {self.n_batch!r}; it must be at least 1")
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise InvalidError(f"threads is {threads!r}; it must be at least 1")
 
     def __call__(self, x: Any, b_box: Sequence[int] | None = None, **kwargs: Any) -> tuple[Any, Any]:
         """x: [1, C, …]; b_box: the part to look at, by the form's own convention; kwargs go to the network."""
@@ -251,7 +253,10 @@ def _torch_threads(threads):
 
 
 def _pairs(b_box, axes):
-    values = [v.__index__() for v in b_box]
+    try:
+        values = [v.__index__() for v in b_box]
+    except (AttributeError, TypeError):
+        raise InvalidError(f"b_box must be whole numbers, not {b_box!r}") from None
     if len(values) != 2 * axes:
         raise InvalidError(f"b_box has {len(values)} numbers; a pair for each of {axes} axes is needed")
     return values
@@ -373,7 +378,7 @@ def overlay(
         like = files.open(like)
     like = image if like is None and isinstance(image, files.Image) else like
     pixels, heat = _plain(image), _plain(heat)
-    if pixels.ndim not in (2, 3):
+    if pixels.ndim not in (2, 3) or not pixels.size:
         raise InvalidError(f"the image has the shape {pixels.shape}; [Z, Y, X] or [Y, X] is needed")
     if path.endswith((".nii", ".nii.gz")):
         heat = _same_shape(heat, pixels.shape)
@@ -440,10 +445,15 @@ def _draw(path, pixels, heat, aspect, upwards, limits, colors, alpha, label):
     from .errors import UnsupportedError
 
     try:
+        from matplotlib import colormaps
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError:
         raise UnsupportedError("a PNG overlay is drawn by matplotlib, which is not installed") from None
+    if colors not in colormaps:
+        raise InvalidError(f"colors {colors!r} is no colour map of matplotlib")
+    if not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
+        raise InvalidError(f"alpha is {alpha!r}; it must lie in 0 … 1")
     figure = Figure(figsize=(9, 4.2), dpi=110, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2)
@@ -456,8 +466,9 @@ def _draw(path, pixels, heat, aspect, upwards, limits, colors, alpha, label):
     legend.set_label(label)
     legend.solids.set_alpha(1)
     temporary = Path(path + ".part")
-    try:
-        figure.savefig(temporary, format="png", facecolor="white")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with system_errors(path):
+        try:
+            figure.savefig(temporary, format="png", facecolor="white")
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -26,8 +26,14 @@ __all__ = [
 ]
 
 
+def _what(value):
+    return f"one of {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+
+
 def _label_map(output, target):
     """The target as [B, …] int64, or None where it is one-hot."""
+    if not isinstance(target, Tensor) or not target.numel():
+        raise InvalidError(f"the target must be a tensor that is not empty, not {_what(target)}")
     if target.shape == output.shape and (target.is_floating_point() or output.shape[1] > 1):
         return None
     if target.dim() == output.dim() and target.shape[1] == 1:
@@ -69,8 +75,8 @@ def _check_activation(activation):
 
 
 def _check_output(output, activation, include_background):
-    if output.dim() < 2:
-        raise InvalidError(f"outputs must be [B, C, …], not {tuple(output.shape)}")
+    if not isinstance(output, Tensor) or output.dim() < 2:
+        raise InvalidError(f"outputs must be a tensor [B, C, …], not {_what(output)}")
     if output.shape[1] == 1 and (activation == "softmax" or not include_background):
         raise InvalidError(
             "outputs of one channel have no softmax and no background; use activation='sigmoid'"

@@ -212,3 +212,39 @@ def test_tables_of_other_bytes_are_corrupt(tmp_path):
     refuse(mt.CorruptError, "UTF-8", lambda: mt.items.from_csv(tmp_path / "t.csv"))
     (tmp_path / "long.csv").write_text("x\n" + "1" * 200_000)
     refuse(mt.CorruptError, "no table", lambda: mt.items.from_csv(tmp_path / "long.csv"))
+
+
+# ---- losses and explanations ------------------------------------------------------------------------------
+
+
+def test_losses_take_tensors_that_are_not_empty():
+    torch = pytest.importorskip("torch")
+    from microtome import losses
+
+    out, label = torch.zeros(2, 3, 4, 4), torch.zeros(2, 1, 4, 4, dtype=torch.long)
+    for loss in (losses.DiceLoss(), losses.FocalLoss(), losses.WeightedCrossEntropy("median")):
+        for given in ((out, None), (out[:0], label[:0]), (out, "x")):
+            refuse(mt.InvalidError, "target", lambda loss=loss, given=given: loss(*given))
+    refuse(mt.InvalidError, "outputs", lambda: losses.DiceLoss()("x", label))
+
+
+def test_explanations_name_what_is_wrong(tmp_path):
+    def network(x):
+        return x.reshape(len(x), -1)[:, :2]
+
+    image = np.zeros((1, 1, 6, 6), np.float32)
+    make = mt.explain.OcclusionSensitivity
+    refuse(mt.InvalidError, "n_batch", lambda: make(network, n_batch="x"))
+    for threads in (0, -1, "x"):
+        refuse(mt.InvalidError, "threads", lambda threads=threads: make(network, threads=threads))
+    refuse(mt.InvalidError, "b_box", lambda: make(network, mask_size=2, stride=2)(image, b_box="x"))
+    refuse(mt.InvalidError, "shape", lambda: mt.explain.overlay(IMAGE[:0], IMAGE[:0], tmp_path / "a.png"))
+    pytest.importorskip("matplotlib")
+    draw = mt.explain.overlay
+    refuse(mt.NotFoundError, "a.png", lambda: draw(IMAGE[0], IMAGE[0], tmp_path / "nope" / "a.png"))
+    for given in ({"colors": "nope"}, {"colors": 3}, {"alpha": 7}, {"alpha": NAN}, {"alpha": "x"}):
+        text = next(iter(given))
+        refuse(
+            mt.InvalidError, text, lambda given=given: draw(IMAGE[0], IMAGE[0], tmp_path / "a.png", **given)
+        )
+    assert not list(tmp_path.iterdir())
