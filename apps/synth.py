@@ -8,7 +8,7 @@ learns here shows that a program works, never anything about people.
   sex      a pair of dark, ventricle-like blobs where sex is 1, none where it is 0
   age      global scale falls (1.06 → 0.88) and the blobs' radius grows (5 → 17 mm) from 20 to 80 years
   tissue   t1, t1_ir, flair and a label map of the nine classes of MRBrainS13, with bright lesions in FLAIR
-  lesions  objects of three classes and sizes: 1 large and bright, 2 middle and dark, 3 small and very bright
+  lesions  objects of three classes and sizes: 1 large with a bright rim, 2 middle and dark, 3 small and brightest
   slices   t1, t2 and pd: three contrasts of one subject
 SPDX-License-Identifier: Apache-2.0
 """
@@ -39,11 +39,16 @@ BLOBS = np.array(
 )  # (z, y, x) mm in the template: right and left of the middle
 SHAPE = np.array([0.8, 1.5, 0.7])  # radii of a blob, times its radius
 CONTRASTS = {  # intensity of T1 → of another sequence: air, CSF, grey matter, white matter, fat
-    "t1": [(0, 40, 85, 110, 255)] * 2,
+    "t1": [(0, 40, 85, 110, 400)] * 2,
     "t1_ir": [(0, 40, 85, 110, 255), (0, 10, 60, 150, 220)],
     "flair": [(0, 40, 85, 110, 255), (0, 20, 120, 95, 160)],
     "t2": [(0, 12, 40, 85, 110, 255), (0, 30, 210, 120, 80, 130)],
     "pd": [(0, 40, 85, 110, 255), (0, 150, 170, 130, 190)],
+}
+OBJECTS = {  # class: how many, radii in mm, intensity of core and rim; 110 is white matter, fat goes up to 255
+    1: ((1, 2), (12.0, 17.0), (180.0, 320.0)),
+    2: ((1, 3), (7.0, 10.0), (5.0, 5.0)),
+    3: ((2, 5), (4.5, 6.0), (380.0, 380.0)),
 }
 SEQUENCES = {"tissue": ("t1", "t1_ir", "flair"), "slices": ("t1", "t2", "pd")}
 
@@ -105,15 +110,20 @@ def ball(points, centre, radii):
 
 
 def plant_objects(rng, points, brain, t1, classes):
-    """Puts one to three balls of each class {number: (least, largest radius in mm, intensity)} into the brain; the labels."""
+    """Puts balls into the brain, apart from those of other classes; the labels. classes: number → (least, most of them), (least,
+    largest radius in mm), (intensity of the core, of the rim)."""
     label, inside = np.zeros(t1.shape, np.uint8), np.argwhere(brain > 0.9)
-    for number, (least, largest, value) in classes.items():
-        for _ in range(rng.integers(1, 4)):
-            centre = points[(slice(None), *inside[rng.integers(len(inside))])]
-            soft = ball(points, centre, rng.uniform(least, largest) * rng.uniform(0.8, 1.25, 3)) * (
-                brain > 0.5
-            )
-            t1 += soft * (value - t1)
+    for number, (counts, radii, (core, rim)) in classes.items():
+        for _ in range(rng.integers(counts[0], counts[1] + 1)):
+            for _ in range(20):
+                centre = points[(slice(None), *inside[rng.integers(len(inside))])]
+                radius = rng.uniform(*radii) * rng.uniform(0.8, 1.25, 3)
+                soft = ball(points, centre, radius) * (brain > 0.5)
+                if np.isin(label[ball(points, centre, radius + 5.0) > 0.5], (0, number)).all():
+                    break
+            else:
+                continue  # no room is left
+            t1 += soft * (rim + (core - rim) * ball(points, centre, 0.65 * radius) - t1)
             label[soft > 0.5] = number
     return label
 
@@ -140,16 +150,16 @@ def subject(task, number, seed, grid, spacing):
     label, extra = None, {}
     if task == "tissue":
         label = map_coordinates(template["tissue"], index, order=0, mode="constant")
-        lesions = plant_objects(rng, points, (label == 3).astype(np.float32), t1, {4: (4.0, 8.0, 70.0)})
+        classes = {4: ((1, 3), (4.0, 8.0), (70.0, 70.0))}
+        lesions = plant_objects(rng, points, (label == 3).astype(np.float32), t1, classes)
         label[lesions == 4] = 4
         extra["flair"] = (lesions == 4) * 90.0
     elif task == "lesions":
-        classes = {1: (9.0, 14.0, 160.0), 2: (6.0, 9.0, 20.0), 3: (3.0, 4.5, 220.0)}
-        label = plant_objects(rng, points, brain, t1, classes)
+        label = plant_objects(rng, points, brain, t1, OBJECTS)
     images = {}
     for name in SEQUENCES.get(task, ("image",)):
         one = np.interp(t1, *CONTRASTS.get(name, CONTRASTS["t1"])) + extra.get(name, 0)
-        one = 255 * (np.clip(one, 0, 255) / 255) ** rng.uniform(0.85, 1.18) * rng.uniform(0.8, 1.25)
+        one = 255 * (np.clip(one, 0, 400) / 255) ** rng.uniform(0.85, 1.18) * rng.uniform(0.8, 1.25)
         images[name] = np.clip(one + rng.normal(0, 2, grid), 0, 32767).round().astype(np.int16)
     return images, label, facts
 
@@ -158,7 +168,7 @@ def cohort(folder, subjects, task, seed=0, grid="full"):
     """Writes a cohort into a folder, or finds it there; its items, as mt.items.from_csv reads them."""
     folder = Path(folder)
     table, made = folder / f"synthetic_{task}.csv", folder / f"synthetic_{task}.json"
-    wanted = {"version": 1, "subjects": subjects, "task": task, "seed": seed, "grid": grid}
+    wanted = {"version": 2, "subjects": subjects, "task": task, "seed": seed, "grid": grid}
     if table.exists() and made.exists() and json.loads(made.read_text()) == wanted:
         return mt.items.from_csv(table)
     folder.mkdir(parents=True, exist_ok=True)

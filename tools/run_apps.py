@@ -26,7 +26,7 @@ PROGRAMS = {
     "autoencode": ("relative_mse", ("<=", 0.65), (">=", 0.75), ()),
     "superresolve": ("psnr_gain", (">=", 1.0), ("<=", 0.0), ()),
     "segment_tissue": ("val_dice", (">=", 0.3), ("<=", 0.1), ()),
-    "segment_patches": ("dice_1", (">=", 0.15), ("<=", 0.02), ()),
+    "segment_patches": ("val_dice", (">=", 0.5), ("<=", 0.05), ()),
     "feed_benchmark": ("gz_times_generator", (">=", 5.0), None, ()),
 }
 
