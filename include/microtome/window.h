@@ -61,6 +61,9 @@ typedef struct mtm_window_options {
                      * of any integer dtype that holds C − 1. Any strides */
     mtm_pool *pool;         /* borrowed; NULL: serial. The result does not depend on it */
     mtm_recycler *recycler; /* borrowed, for what is allocated */
+    const mtm_windows *
+        plan; /* borrowed, for the call; NULL: windows anywhere. Windows come each once in the plan's order: then
+                              * every voxel is finished with its last window, and no sums of weights are kept */
 } mtm_window_options;
 
 /* shape: [Z, Y, X] of the volume; size: of every window. opt NULL: constant weights. Sums are float32.
@@ -70,8 +73,9 @@ MTM_API mtm_status mtm_window_sum_new(mtm_window_sum **out, const int64_t shape[
 MTM_API void mtm_window_sum_free(mtm_window_sum *s);
 /* Adds n windows: scores [n, C, z, y, x] (any dtype, any strides, 0 for scores of a whole window), window i at start[i]; what
  * lies outside the volume is left out. Neighbours with one start along z share a pass over the sums. done: planes below it
- * get no window after these, and are finished in the same pass; 0: not known. Errors: MTM_E_INVAL (shape; a window outside
- * the volume, or on a finished plane), MTM_E_NOMEM. After an error part of the windows may have been added. */
+ * get no window after these, and are finished in the same pass; 0: not known (with a plan it is known anyway). Errors:
+ * MTM_E_INVAL (shape; a window outside the volume, on a finished plane, or not the plan's next), MTM_E_NOMEM. After an error
+ * part of the windows may have been added. */
 MTM_API mtm_status mtm_window_add(mtm_window_sum *s, int64_t n, const int64_t (*start)[3],
                                   const mtm_array *scores, int64_t done, mtm_error *err);
 /* Divides what is left and hands the result out (one reference, where it was made here). A voxel that no window covered is

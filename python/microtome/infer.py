@@ -203,6 +203,7 @@ class Aggregator:
         argmax: bool = False,
         ordered: bool = False,
         out: Any = None,
+        _overlap: float | Sequence[float] | None = None,
     ):
         self.shape = tuple(shape)
         dims = len(self.shape)
@@ -224,6 +225,7 @@ class Aggregator:
             bool(argmax),
             bool(ordered),
             plane,
+            None if _overlap is None else _three(_extents(_overlap, dims, "overlap", float), 0.0),
         )
 
     @staticmethod
@@ -430,7 +432,17 @@ def sliding_window(
             cuts = [_cut(pixels, at, window, border, value) for at in chosen]
             scores = predict(np.stack(cuts) if len(cuts) > 1 else cuts[0][None])
             total = total or _aggregator(
-                scores, shape, window, classes, weights, sigma, argmax, not in_place, target, max_memory
+                scores,
+                shape,
+                window,
+                overlap,
+                classes,
+                weights,
+                sigma,
+                argmax,
+                not in_place,
+                target,
+                max_memory,
             )
             _check_scores(scores, len(chosen), total)
             after = starts[first + len(chosen) :]
@@ -447,7 +459,7 @@ def sliding_window(
     return result
 
 
-def _aggregator(scores, shape, window, classes, weights, sigma, argmax, ordered, out, max_memory):
+def _aggregator(scores, shape, window, overlap, classes, weights, sigma, argmax, ordered, out, max_memory):
     if scores.ndim != len(window) + 2:
         raise InvalidError(
             f"the network gave the shape {scores.shape}; [B, K, …] with {len(window)} axes is needed"
@@ -458,7 +470,17 @@ def _aggregator(scores, shape, window, classes, weights, sigma, argmax, ordered,
     three = _three(shape, 1)
     planes = min(_three(window, 1)[0], three[0]) if ordered else three[0]
     _check_memory(max_memory, found, planes, three, argmax or out is not None or not ordered)
-    return Aggregator(shape, found, window, weights, sigma=sigma, argmax=argmax, ordered=ordered, out=out)
+    return Aggregator(
+        shape,
+        found,
+        window,
+        weights,
+        sigma=sigma,
+        argmax=argmax,
+        ordered=ordered,
+        out=out,
+        _overlap=overlap,
+    )
 
 
 def _check_scores(scores, batch, total):

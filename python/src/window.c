@@ -94,15 +94,17 @@ static PyObject *sum_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     core_state *const st = PyType_GetModuleState(type);
     long long n[3], size[3], classes;
     const char *weights;
-    PyObject *out;
+    PyObject *out, *steps;
     int argmax, ordered;
-    double sigma;
+    double sigma, overlap[3];
+    mtm_windows plan;
     mtm_window_options opt = {.struct_size = sizeof opt};
     mtm_error err;
     mtm_status rc;
 
-    if (!PyArg_ParseTuple(args, "(LLL)L(LLL)sdppO", &n[0], &n[1], &n[2], &classes, &size[0], &size[1],
-                          &size[2], &weights, &sigma, &argmax, &ordered, &out) ||
+    if (!PyArg_ParseTuple(args, "(LLL)L(LLL)sdppOO", &n[0], &n[1], &n[2], &classes, &size[0], &size[1],
+                          &size[2], &weights, &sigma, &argmax, &ordered, &out, &steps) ||
+        (steps != Py_None && !PyArg_ParseTuple(steps, "ddd", &overlap[0], &overlap[1], &overlap[2])) ||
         !find_weights(st, weights, &opt.weights) || !core_runtime(st))
         return NULL;
     SumObject *const o = PyObject_New(SumObject, type);
@@ -118,9 +120,13 @@ static PyObject *sum_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     opt.pool = st->pool, opt.recycler = st->recycler;
     opt.out = o->out_object ? &o->out.a : NULL;
     const int64_t n64[3] = {n[0], n[1], n[2]}, size64[3] = {size[0], size[1], size[2]};
-    Py_BEGIN_ALLOW_THREADS rc = mtm_window_sum_new(&o->sum, n64, classes, size64, &opt, &err);
-    Py_END_ALLOW_THREADS if (rc)
-    {
+    opt.plan = steps != Py_None ? &plan : NULL;
+    rc = opt.plan ? mtm_window_plan(&plan, n64, size64, overlap, false, &err) : MTM_OK;
+    if (!rc) {
+        Py_BEGIN_ALLOW_THREADS rc = mtm_window_sum_new(&o->sum, n64, classes, size64, &opt, &err);
+        Py_END_ALLOW_THREADS
+    }
+    if (rc) {
         Py_DECREF(o);
         return core_raise(st, &err);
     }
@@ -218,8 +224,10 @@ static PyObject *sum_finish(PyObject *self, PyObject *unused)
 static PyMethodDef sum_methods[] = {
     {"add", sum_add, METH_VARARGS, sum_add_doc}, {"finish", sum_finish, METH_NOARGS, sum_finish_doc}, {0}};
 static PyType_Slot sum_slots[] = {
-    {Py_tp_doc, (void *)"WindowSum(shape, classes, size, weights, sigma, argmax, ordered, out)\n--\n\n"
-                        "The weighted mean of windows' scores."},
+    {Py_tp_doc,
+     (void *)"WindowSum(shape, classes, size, weights, sigma, argmax, ordered, out, overlap)\n--\n\n"
+             "The weighted mean of windows' scores. overlap (z, y, x): windows come as planned; None: "
+             "anywhere."},
     {Py_tp_new, sum_new},
     {Py_tp_dealloc, sum_dealloc},
     {Py_tp_methods, sum_methods},

@@ -53,13 +53,27 @@ int64_t mtm_window_count(const mtm_windows *w)
     return w->count[0] * w->count[1] * w->count[2];
 }
 
+int64_t mtm_window_at(const mtm_windows *w, int d, int64_t i)
+{
+    const int64_t last = mtm_max_i64(w->shape[d], w->size[d]) - w->size[d], at = i * w->step[d];
+
+    return w->first[d] + (w->exact ? at : mtm_min_i64(at, last));
+}
+
+int64_t mtm_window_covering(const mtm_windows *w, int d, int64_t at)
+{
+    const int64_t passed = mtm_max_i64(at - w->first[d] - w->size[d], 0) / w->step[d];
+    int64_t i = mtm_min_i64(passed, w->count[d] - 1);
+
+    while (i + 1 < w->count[d] && mtm_window_at(w, d, i) + w->size[d] <= at)
+        i++;
+    return i;
+}
+
 void mtm_window_start(const mtm_windows *w, int64_t i, int64_t start[3])
 {
     for (int d = 2; d >= 0; d--) {
-        const int64_t last = mtm_max_i64(w->shape[d], w->size[d]) - w->size[d];
-        const int64_t at = i % w->count[d] * w->step[d];
-
-        start[d] = w->first[d] + (w->exact ? at : mtm_min_i64(at, last));
+        start[d] = mtm_window_at(w, d, i % w->count[d]);
         i /= w->count[d];
     }
 }

@@ -113,6 +113,83 @@ static void mean(void **state)
     mtm_array_drop(&weights);
 }
 
+/* Windows that come as planned, n at a time: the same mean, without sums of weights. */
+static void check_planned(const mtm_windows *w, const mtm_window_options *opt, int64_t n, const double *want)
+{
+    const int64_t one[5] = {1, C, WZ, WY, WX}, some[5] = {n, C, WZ, WY, WX}, count = mtm_window_count(w);
+    mtm_array scores = {0}, got;
+    mtm_window_sum *s;
+    mtm_error err;
+
+    assert_ok(mtm_array_new(&scores, MTM_F32, 5, some, NULL, &err));
+    assert_ok(mtm_window_sum_new(&s, shape, C, size, opt, &err));
+    for (int64_t i = 0; i < count; i += n) {
+        const int64_t now[5] = {mtm_min_i64(n, count - i), C, WZ, WY, WX};
+        mtm_array part = mtm_array_wrap(scores.data, MTM_F32, 5, now);
+        int64_t at[5][3];
+
+        for (int64_t k = 0; k < now[0]; k++) {
+            mtm_array window = mtm_array_wrap((char *)scores.data + k * scores.stride[0], MTM_F32, 5, one);
+
+            mtm_window_start(w, i + k, at[k]);
+            fill(&window, i + k);
+        }
+        assert_ok(mtm_window_add(s, now[0], at, &part, 0, &err));
+    }
+    assert_ok(mtm_window_finish(s, &got, &err));
+    check_mean(want, &got, opt->argmax);
+    mtm_array_drop(&got);
+    mtm_array_drop(&scores);
+    mtm_window_sum_free(s);
+}
+
+static void planned(void **state)
+{
+    mtm_window_options opt = {.struct_size = sizeof opt, .weights = MTM_WINDOW_GAUSSIAN};
+    mtm_array weights = {0};
+    mtm_windows w;
+    mtm_error err;
+
+    assert_ok(mtm_array_new(&weights, MTM_F32, 3, size, NULL, &err));
+    assert_ok(mtm_window_weights_fill(&weights, opt.weights, 0, &err));
+    assert_ok(mtm_window_plan(&w, shape, size, half, false, &err));
+    double *const want = reference(&w, &weights);
+    opt.plan = &w;
+    for (int way = 0; way < 8; way++) {
+        opt.argmax = way % 2, opt.ordered = way / 2 % 2;
+        check_planned(&w, &opt, way / 4 ? 5 : 1, want);
+    }
+    mtm_array_drop(&weights);
+    mtm_free(want);
+}
+
+/* What is not the plan's next window is refused, and so is a result without all of them. */
+static void not_as_planned(void **state)
+{
+    static const int64_t volume[3] = {4, 5, 6}, window[3] = {4, 5, 4}, other[3] = {4, 5, 7};
+    static const int64_t scores_shape[5] = {1, 1, 4, 5, 4};
+    float v[80] = {0};
+    const mtm_array scores = mtm_array_wrap(v, MTM_F32, 5, scores_shape);
+    mtm_windows w;
+    mtm_window_options opt = {.struct_size = sizeof opt, .plan = &w};
+    mtm_window_sum *s = NULL;
+    mtm_array got = {0};
+    mtm_error err;
+
+    assert_ok(mtm_window_plan(&w, volume, window, half, false, &err));
+    assert_int_equal(mtm_window_count(&w), 2);
+    assert_status(MTM_E_INVAL, mtm_window_sum_new(&s, other, 1, window, &opt, &err));
+    assert_ok(mtm_window_sum_new(&s, volume, 1, window, &opt, &err));
+    assert_status(MTM_E_INVAL, mtm_window_add(s, 1, (const int64_t[1][3]){{0, 0, 2}}, &scores, 0, &err));
+    assert_ok(mtm_window_add(s, 1, (const int64_t[1][3]){{0, 0, 0}}, &scores, 0, &err));
+    assert_status(MTM_E_INVAL, mtm_window_finish(s, &got, &err));
+    assert_ok(mtm_window_add(s, 1, (const int64_t[1][3]){{0, 0, 2}}, &scores, 0, &err));
+    assert_status(MTM_E_INVAL, mtm_window_add(s, 1, (const int64_t[1][3]){{0, 0, 2}}, &scores, 0, &err));
+    assert_ok(mtm_window_finish(s, &got, &err));
+    mtm_array_drop(&got);
+    mtm_window_sum_free(s);
+}
+
 /* Scores of any dtype and strides: the same as their C-order float32 copy. */
 static void strides(void **state)
 {
@@ -199,8 +276,9 @@ static void memory_runs_out(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(mean), cmocka_unit_test(strides),
-                                       cmocka_unit_test(bad_input), cmocka_unit_test(memory_runs_out)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(mean),           cmocka_unit_test(planned),
+                                       cmocka_unit_test(not_as_planned), cmocka_unit_test(strides),
+                                       cmocka_unit_test(bad_input),      cmocka_unit_test(memory_runs_out)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

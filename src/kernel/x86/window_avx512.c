@@ -1,6 +1,28 @@
 /* kernel/x86/window_avx512.c: window sums with AVX-512. Equal to kernel/window.c.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <immintrin.h>
+
+#include "base/size.h"
 #include "kernel/window_body.h"
+
+/* Past the caches only whole lines: parts of them would be read back. */
+static void window_put(float *to, const float *from, int64_t n, bool stream)
+{
+    int64_t i = 0;
+
+    if (stream) {
+        i = mtm_min_i64((int64_t)(-(uintptr_t)to / sizeof *to % 16), n);
+        memcpy(to, from, (size_t)i * sizeof *to);
+        for (; i + 16 <= n; i += 16)
+            _mm512_stream_ps(to + i, _mm512_loadu_ps(from + i));
+    }
+    memcpy(to + i, from + i, (size_t)(n - i) * sizeof *to);
+}
+
+static void window_fence(void)
+{
+    _mm_sfence();
+}
 
 void mtm_window_kernels_avx512(mtm_window_kernels *k)
 {
