@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "check.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Keys of random values, readable behind the n that count. */
@@ -12,7 +13,7 @@ static int32_t *draw_keys(mtm_check *c, size_t n, int i)
 
     mtm_check_fill_f32(c, x, n + MTM_MEDIAN_PAD, -3, 3, i % 2);
     for (size_t k = 0; k < n && i % 3 == 0; k++) /* many equal values */
-        x[k] = (float)(int)x[k];
+        x[k] = truncf(x[k]);
     c->ref.median.keys(keys, x, n + MTM_MEDIAN_PAD);
     return keys;
 }
