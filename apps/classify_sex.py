@@ -28,7 +28,7 @@ def data(args):
     if args.data:
         items, text = (
             ixi.named_scans(args.data),
-            "Data: twenty named T1 scans of IXI, far too few for a result.",
+            "Data: twenty named T1 scans of IXI, far too few for a result; in the named split those that choose the best weights also test.",
         )
     else:
         items, text = common.synthetic(args, "sex", quick=104, full=20)
@@ -37,8 +37,7 @@ def data(args):
     elif args.data:
         train, val, test = items[:10], items[-10:], items[-10:]
     else:
-        cut = [len(items) * 6 // 10, len(items) * 7 // 10]
-        train, val, test = items[: cut[0]], items[cut[0] : cut[1]], items[cut[1] :]
+        train, val, test = common.parts(items, len(items) // 10, len(items) * 3 // 10)
     if args.shuffle_labels:
         train = common.shuffled(train, "sex", args.seed)
     return train, val, test, text

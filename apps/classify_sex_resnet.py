@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 
 def main():
-    args = common.parser(__doc__, "classify_sex_resnet", epochs=1300, quick_epochs=8).parse_args()
+    args = common.parser(__doc__, "classify_sex_resnet", epochs=1300, quick_epochs=6).parse_args()
     with common.session(args):
         train, val_items, test_items, text = crops.data(args, "sex")
         feed, val, test = crops.feeds(args, train, val_items, test_items)

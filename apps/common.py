@@ -97,6 +97,22 @@ def synthetic(args, task, quick, full, grid="full"):
     return items, f"{sentence}; it shows that the program learns what was planted, nothing about people."
 
 
+def parts(items, val, test):
+    """(training, validation, test items): the last `test` of the items test, the `val` before them choose the best weights."""
+    cut = len(items) - val - test
+    if cut < 1:
+        raise Fail(f"{len(items)} subjects leave none to train on beside {val + test} held out (--subjects)")
+    return items[:cut], items[cut : cut + val], items[cut + val :]
+
+
+def published_parts(items, training):
+    """(training, validation, test items) of a published folder: the first ones train; of the rest every second one tests."""
+    cut = min(training, len(items) * 5 // 6)
+    if len(items) - cut < 2:
+        raise Fail(f"{len(items)} subjects are too few to train, to choose the best weights and to test")
+    return items[:cut], items[cut::2], items[cut + 1 :: 2]
+
+
 def barrier(args):
     """Waits for the other processes of torchrun; a rank that writes files goes first."""
     if args.world > 1:
@@ -128,11 +144,11 @@ def loader(args, items, chain, batch_size, **options):
 
 
 def one_cycle(args, optimizer, feed):
-    """A schedule up to the optimizer's rate and down to nothing, where batch normalisation's statistics settle; with --quick only."""
+    """A schedule up to the optimizer's rates and down to nothing, where batch normalisation's statistics settle; with --quick only."""
     if not args.quick:
         return None
-    rate, steps = optimizer.param_groups[0]["lr"], args.steps or args.epochs * len(feed)
-    return torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
+    rates, steps = [group["lr"] for group in optimizer.param_groups], args.steps or args.epochs * len(feed)
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps)
 
 
 def tensors(batch, device="cpu"):

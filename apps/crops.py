@@ -13,21 +13,15 @@ CROPS_AT_TEST = 4
 
 
 def data(args, target):
-    """(training, validation, test items, what they are): IXI's Hammersmith part split 150 / 28, or a synthetic cohort."""
+    """(training, validation, test items, what they are): IXI's Hammersmith part, 150 of it training, or a synthetic cohort."""
     if args.data:
         items = ixi.hammersmith(args.data, "2mm", ["t1"], target)
-        cut = min(150, len(items) * 5 // 6)
-        train, val, test, text = (
-            items[:cut],
-            items[cut:],
-            items[cut:],
-            f"Data: {len(items)} subjects of IXI_HH.",
-        )
+        train, val, test = common.published_parts(items, 150)
+        text = f"Data: {len(items)} subjects of IXI_HH."
     else:
         items, text = common.synthetic(args, target, quick=104, full=60, grid="half")
         items = [{"t1": item["image"], target: item[target]} for item in items]
-        cut = [len(items) * 6 // 10, len(items) * 7 // 10]
-        train, val, test = items[: cut[0]], items[cut[0] : cut[1]], items[cut[1] :]
+        train, val, test = common.parts(items, len(items) // 10, len(items) * 3 // 10)
     if args.shuffle_labels:
         train = common.shuffled(train, target, args.seed)
     return train, val, test, text

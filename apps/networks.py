@@ -1,7 +1,8 @@
 """The networks of DLTK's applications in a few lines of PyTorch; the others come from MONAI.
 
 Differences from DLTK's TensorFlow 1 code: convolutions that stride have padding 1 on both sides where TensorFlow's "same" may pad
-one end only (the same for even extents), and weights begin as PyTorch's do.
+one end only (the same for even extents), weights begin as PyTorch's do, and slices are not convolved across their one voxel
+in z, where DLTK's kernels only meet padding: the same functions in a third of the time.
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -11,18 +12,22 @@ import torch
 from torch import nn
 
 
-def convolution(inside, out, stride=(1, 1, 1)):
-    """3-D, without bias; an axis that strides has a kernel of twice its stride, else three voxels."""
+def window(stride, flat):
+    """(kernel, stride, padding): twice the stride where an axis strides, else three voxels; one in z when that is flat."""
     kernel = [2 * s if s > 1 else 3 for s in stride]
-    padding = [s // 2 if s > 1 else 1 for s in stride]
-    return nn.Conv3d(inside, out, kernel, stride, padding, bias=False)
+    if flat:
+        kernel[0] = 1
+    return kernel, stride, [s // 2 if s > 1 else k // 2 for s, k in zip(stride, kernel)]
 
 
-def transposed(inside, out, stride):
-    """Grows an axis by its stride, with a kernel of twice the stride."""
-    kernel = [2 * s if s > 1 else 3 for s in stride]
-    padding = [s // 2 if s > 1 else 1 for s in stride]
-    return nn.ConvTranspose3d(inside, out, kernel, stride, padding, bias=False)
+def convolution(inside, out, stride=(1, 1, 1), flat=False):
+    """3-D, without bias. flat: volumes have one voxel in z."""
+    return nn.Conv3d(inside, out, *window(stride, flat), bias=False)
+
+
+def transposed(inside, out, stride, flat=False):
+    """Grows an axis by its stride."""
+    return nn.ConvTranspose3d(inside, out, *window(stride, flat), bias=False)
 
 
 class Unit(nn.Module):
@@ -64,13 +69,13 @@ class Autoencoder(nn.Module):
 
     def __init__(self, channels, size, hidden=1024, filters=(16, 32, 64, 128, 256), stride=(1, 2, 2)):
         super().__init__()
-        down, up, inside = [], [], channels
+        down, up, inside, flat = [], [], channels, size[0] == 1
         for width in filters:
-            for layer in (convolution(inside, width), convolution(width, width, stride)):
+            for layer in (convolution(inside, width, flat=flat), convolution(width, width, stride, flat)):
                 down += [layer, nn.BatchNorm3d(width), nn.ReLU6()]
             inside = width
         for width in reversed(filters):
-            for layer in (transposed(inside, width, stride), convolution(width, width)):
+            for layer in (transposed(inside, width, stride, flat), convolution(width, width, flat=flat)):
                 up += [layer, nn.BatchNorm3d(width), nn.ReLU6()]
             inside = width
         small = [n // s ** len(filters) for n, s in zip(size, stride)]

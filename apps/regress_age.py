@@ -29,7 +29,7 @@ def scatter(truth, predicted):
 
 
 def main():
-    args = common.parser(__doc__, "regress_age", epochs=1300, quick_epochs=8).parse_args()
+    args = common.parser(__doc__, "regress_age", epochs=1300, quick_epochs=6).parse_args()
     with common.session(args):
         train, val_items, test_items, text = crops.data(args, "age")
         feed, val, test = crops.feeds(args, train, val_items, test_items)

@@ -17,6 +17,13 @@ from conftest import ROOT, TEMPLATES
 APPS = ROOT / "apps"
 PROGRAMS = ("classify_sex", "classify_sex_resnet", "regress_age", "autoencode", "superresolve")
 SCORES = {"classify_sex": "accuracy", "classify_sex_resnet": "accuracy", "regress_age": "mae"}
+SUBJECTS = {
+    "classify_sex": 14,
+    "classify_sex_resnet": 14,
+    "regress_age": 14,
+    "autoencode": 10,
+    "superresolve": 6,
+}
 SCORES |= {"autoencode": "relative_mse", "superresolve": "psnr_gain"}
 sys.path.insert(0, str(APPS))
 
@@ -105,8 +112,7 @@ def test_a_tiny_run(program, folder, run):
     if program == "classify_sex":
         pytest.importorskip("monai")
     out = folder / program
-    subjects = 14 if program in ("classify_sex", "regress_age", "classify_sex_resnet") else 6
-    failure, text = run(program, "--quick", "--subjects", subjects, "--steps", 2, "--out", out)
+    failure, text = run(program, "--quick", "--subjects", SUBJECTS[program], "--steps", 2, "--out", out)
     assert failure is None and str(out) in text
     result = json.loads((out / "result.json").read_text())
     assert np.isfinite(result[SCORES[program]]) and result["steps"] == 2 and 0 <= result["wait_share"] <= 1
@@ -143,9 +149,53 @@ def test_a_wrong_folder_is_one_sentence(program, tmp_path, run):
 
 @needs_templates
 def test_nothing_to_resume_is_one_sentence(tmp_path, run):
-    given = ("--quick", "--subjects", 5, "--resume", "--out", tmp_path / "out")
+    given = ("--quick", "--subjects", 6, "--resume", "--out", tmp_path / "out")
     failure, _ = run("superresolve", *given)
     assert "checkpoint.pt" in failure and "\n" not in failure
+
+
+@needs_templates
+def test_too_few_subjects_is_one_sentence(tmp_path, run):
+    failure, _ = run("superresolve", "--quick", "--subjects", 3, "--out", tmp_path / "out")
+    assert "--subjects" in failure and "\n" not in failure
+
+
+def test_no_subject_is_in_two_parts():
+    import common
+
+    whole = list(range(20))
+    for parts in (
+        common.parts(whole, 2, 4),
+        common.published_parts(whole, 15),
+        common.published_parts(whole, 150),
+    ):
+        assert all(parts) and sorted(sum(parts, [])) == whole
+    assert common.parts(whole, 2, 4)[1:] == ([14, 15], [16, 17, 18, 19])
+    with pytest.raises(SystemExit, match="subjects"):
+        common.published_parts([1, 2], 100)
+    with pytest.raises(SystemExit, match="subjects"):
+        common.parts(whole[:6], 2, 4)
+
+
+def test_the_reference_errors_of_the_autoencoder():
+    from autoencode import nearest_error
+
+    rng = np.random.default_rng(0)
+    known, slices = (torch.tensor(rng.normal(size=(n, 3, 1, 8, 6)), dtype=torch.float32) for n in (9, 5))
+    table = [[float(((a - b) ** 2).mean()) for b in known] for a in slices]
+    assert nearest_error(slices, known) == pytest.approx(np.min(table, 1).mean(), rel=1e-4)
+    assert nearest_error(known[:4], known) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_flat_convolution_is_the_published_one():
+    from networks import convolution, transposed
+
+    x, stride = torch.randn(2, 3, 1, 8, 8), (1, 2, 2)
+    for make, given in ((convolution, (1, 1, 1)), (convolution, stride), (transposed, stride)):
+        deep, flat = make(3, 3, given), make(3, 3, given, flat=True)
+        with torch.no_grad():
+            flat.weight.copy_(deep.weight[:, :, 1:2])  # the others meet padding only
+        assert deep(x).shape == flat(x).shape and torch.allclose(deep(x), flat(x), atol=1e-5)
 
 
 # ---- published layouts -------------------------------------------------------------------------------------
