@@ -158,8 +158,8 @@ class Chain:
     labels: fields that hold label maps: gathered nearest, integral, untouched by intensity operators. points: fields that hold
     points, arrays [N, 3] of (x, y, z) (of 2-D images [N, 2]), numbers of voxels, 0 the first voxel's centre, on the grid of the
     first image: they move with it through every geometric operator, become float64, and stay where they end outside. Geometric
-    operators that follow each other become one gather with one interpolation, a crop at the front the box that is read. Random
-    numbers depend on (seed, epoch, index) only: calling the chain gives the same bytes as a loader.
+    operators that follow each other become one gather with one interpolation, a crop at the front the box that is read; those
+    before the first random operator are a gather of their own, because a loader's cache keeps what they make. Random numbers depend on (seed, epoch, index) only: calling the chain gives the same bytes as a loader.
     Errors: TypeError, ValueError (an operator's arguments).
     """
 
@@ -210,8 +210,8 @@ class Chain:
         sidecar: _core.Index | None = None,
     ) -> list[dict[str, Any]]:
         """The parameters that would be drawn for a sample, as a list that JSON can hold, in the chain's order: {"op": name,
-        "as": name of the operator that runs, "drawn": {parameter: value}}. drawn is None where nothing is drawn or nothing happens,
-        and a list with a dict or None per channel where every channel draws for itself. Array parameters are None: they are the
+        "as": name of the operator that runs, "drawn": {parameter: value}}. drawn is None where nothing is drawn or nothing happens
+        (then there is no "as"), and a list with a dict or None per channel where every channel draws for itself. Array parameters are None: they are the
         chain's own.
 
         sample: as for calling the chain; without one, draws that depend on the picture are those for an image of 256³ voxels.

@@ -154,7 +154,10 @@ def random_object_bbox(
     options = (
         foreground_prob, classes, weights, k_largest or 0, threshold, background, ignore_class
     )  # fmt: skip
-    start, size, found = _core.object_draw(label, options, seed)
+    try:
+        start, size, found = _core.object_draw(label, options, seed)
+    except InvalidError as e:
+        raise InvalidError(f"random_object_bbox: {e}") from None
     start, size = numpy.array(start, numpy.int64), numpy.array(size, numpy.int64)
     box = {"start_end": (start, start + size), "anchor_shape": (start, size)}.get(
         format, (numpy.concatenate([start, start + size]),)

@@ -461,3 +461,17 @@ def test_objects_of_a_plane_and_of_what_is_no_label_map(tmp_path):
     mt.write(tmp_path / "many.npy", np.zeros((2, 4, 5, 6), np.uint8))
     with pytest.raises(mt.InvalidError, match="two or three axes"):
         mt.open(tmp_path / "many.npy").objects()
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"foreground_prob": 1.5}, "random_object_bbox: foreground_prob"),
+        ({"threshold": (1, 2)}, "random_object_bbox: threshold"),
+        ({"background": 2, "classes": (2, 5)}, "random_object_bbox: background 2"),
+        ({"class_weights": (-1, 1)}, "random_object_bbox: class_weights"),
+    ],
+)
+def test_random_object_bbox_names_itself_and_the_parameter(options, text):
+    with pytest.raises(mt.InvalidError, match=text):
+        mt.ops.random_object_bbox(np.ones((2, 3, 4), np.uint8), **options)

@@ -419,3 +419,58 @@ def test_random_rot90_refuses_a_plane_that_does_not_exist_even_when_it_rests(rng
     for axes in ((1, 1), (0, 1, 2), (0,)):
         with pytest.raises(mt.InvalidError, match="axes"):
             mt.Chain([mt.RandomRot90(p=0, axes=axes)])({"image": rng.random((3, 4, 5), dtype=np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: mt.Flip(axis=(1, 1)), "flip: axis names 1 twice"),
+        (lambda: mt.RandomFlip(axes=(0, 0)), "random_flip: axes names 0 twice"),
+        (lambda: mt.Rot90(axes=(1, 1)), "rot90: axes"),
+        (lambda: mt.RandomRot90(axes=(2, 2)), "random_rot90: axes"),
+        (lambda: mt.RandomRot90(axes=(0, 1, 2)), "random_rot90: axes has 3"),
+        (lambda: mt.Rotate(axis=(0, 0, 0), degrees=3), "rotate: the axis"),
+        (lambda: mt.Rotate(axis=(0, 1), degrees=3), "rotate: axis has 2"),
+        (lambda: mt.Affine(matrix=np.zeros((2, 4))), "affine: the matrix has 8"),
+        (lambda: mt.Affine(matrix=np.zeros((3, 4)), inverse=True), "affine: .*inverted"),
+        (lambda: mt.Affine(matrix=np.eye(4), size=(2, 2, 2, 2)), "affine: size has 4"),
+        (lambda: mt.Resize(), "resize: either size or scale"),
+        (lambda: mt.Resize(size=4, scale=0.5), "resize: either size or scale"),
+        (lambda: mt.Crop(start=0, size=(1, 2, 3, 4)), "crop: size has 4"),
+        (lambda: mt.Pad(before=(1, 1, 1, 1), after=0), "pad: before has 4"),
+        (lambda: mt.CropOrPad(size=(1, 2, 3, 4)), "crop_or_pad: size has 4"),
+        (lambda: mt.RandomCrop(size=(1, 2, 3, 4)), "random_crop: size has 4"),
+        (lambda: mt.RandomBalancedCrop("label", size=(1, 2, 3, 4)), "random_balanced_crop: size has 4"),
+        (lambda: mt.RandomObjectBox("label", size=(1, 2, 3, 4)), "random_object_box: size has 4"),
+        (lambda: mt.RandomPosNegCrop("label", size=(1, 2, 3, 4)), "random_pos_neg_crop: size has 4"),
+        (lambda: mt.RandomWeightedCrop("w", size=(1, 2, 3, 4)), "random_weighted_crop: size has 4"),
+        (lambda: mt.RandomForegroundCrop("label", size=(1, 2, 3, 4)), "random_foreground_crop: size has 4"),
+        (lambda: mt.Orient(to="RAR"), "orient: to: 'RAR'"),
+        (lambda: mt.Orient(to="RA"), "orient: to: 'RA'"),
+        (
+            lambda: mt.GridDistortion(num_cells=4, distort_steps=(1, 1)),
+            "grid_distortion: distort_steps has 2",
+        ),
+        (lambda: mt.CoarseDropout(starts=(1, 2, 3, 4, 5), size=2), "coarse_dropout: starts has 5"),
+        (lambda: mt.Normalize(nonzero=True, mask=np.ones((2, 2, 2))), "normalize: nonzero and mask"),
+    ],
+)
+def test_what_no_image_could_take_is_refused_when_the_operator_is_made(make, text):
+    with pytest.raises(mt.InvalidError, match=text):
+        make()
+
+
+def test_parameters_that_only_a_plane_or_only_a_volume_takes_are_not_refused_too_early():
+    plane, volume = np.zeros((6, 7), np.float32), np.zeros((5, 6, 7), np.float32)
+    for op, image in (
+        (mt.Affine(matrix=np.eye(3)[:2]), plane),
+        (mt.Affine(matrix=np.eye(3), inverse=True), plane),
+        (mt.Affine(matrix=np.eye(4), inverse=True), volume),
+        (mt.Rotate(degrees=10), plane),
+        (mt.GridDistortion(num_cells=3, distort_steps=(1, 0.9, 1.1) * 2), plane),
+        (mt.GridDistortion(num_cells=3, distort_steps=(1, 0.9, 1.1) * 3), volume),
+        (mt.GridDistortion(num_cells=(2, 3), distort_steps=(1, 0.9, 1, 1, 1)), plane),
+        (mt.CoarseDropout(starts=(0, 1), size=2), plane),
+        (mt.CoarseDropout(starts=(0, 1, 2), size=(1, 2, 3)), volume),
+    ):
+        mt.Chain([op])({"image": image})

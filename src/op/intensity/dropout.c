@@ -38,6 +38,21 @@ static mtm_status hole_box(const coarse_dropout_args *a, int32_t i, const mtm_sp
     return MTM_OK;
 }
 
+/* That the numbers make holes in a plane or in a volume. */
+static mtm_status coarse_dropout_check(const void *args, mtm_error *err)
+{
+    const coarse_dropout_args *const a = args;
+
+    if (a->starts.n % 2 != 0 && a->starts.n % 3 != 0)
+        return mtm_fail(err, MTM_E_INVAL, -1,
+                        "starts has %d numbers; 2 (planes) or 3 (volumes) for every hole are wanted",
+                        (int)a->starts.n);
+    if (a->size.n > 3 && a->size.n != a->starts.n)
+        return mtm_fail(err, MTM_E_INVAL, -1, "size has %d numbers and starts %d", (int)a->size.n,
+                        (int)a->starts.n);
+    return MTM_OK;
+}
+
 static mtm_status coarse_dropout_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
 {
     const coarse_dropout_args *const a = args;
@@ -123,6 +138,7 @@ const mtm_op mtm_op_coarse_dropout = {
     .params = coarse_dropout_params,
     .n_params = MTM_COUNT(coarse_dropout_params),
     .args_bytes = sizeof(coarse_dropout_args),
+    .check = coarse_dropout_check,
     .infer = coarse_dropout_infer,
     .run = coarse_dropout_run,
 };

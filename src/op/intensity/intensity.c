@@ -106,7 +106,7 @@ typedef struct normalize_args {
     const mtm_array *mask;
 } normalize_args;
 
-static mtm_status normalize_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
+static mtm_status normalize_check(const void *args, mtm_error *err)
 {
     const normalize_args *const a = args;
 
@@ -166,7 +166,7 @@ const mtm_op mtm_op_normalize = {
     .params = normalize_params,
     .n_params = COUNT(normalize_params),
     .args_bytes = sizeof(normalize_args),
-    .infer = normalize_infer,
+    .check = normalize_check,
     .stats = normalize_stats,
     .steps = normalize_steps,
 };

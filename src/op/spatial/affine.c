@@ -75,6 +75,17 @@ static mtm_status read_matrix(const mtm_floats *f, int spatial, double m[12], mt
     return MTM_OK;
 }
 
+static mtm_status affine_check(const void *args, mtm_error *err)
+{
+    const affine_args *const a = args;
+    const int spatial = a->matrix.n == 6 || a->matrix.n == 9 ? 2 : 3; /* 2×3 and 3×3 are a plane's */
+    double m[12];
+
+    MTM_TRY(mtm_axis_count(a->size.n, "size", err));
+    MTM_TRY(read_matrix(&a->matrix, spatial, m, err));
+    return a->inverse ? invert(m, m, err) : MTM_OK;
+}
+
 static mtm_status affine_geometry(const void *args, const mtm_spec *in, mtm_geometry *g, mtm_error *err)
 {
     const affine_args *const a = args;
@@ -113,6 +124,7 @@ const mtm_op mtm_op_affine = {
     .params = affine_params,
     .n_params = MTM_COUNT(affine_params),
     .args_bytes = sizeof(affine_args),
+    .check = affine_check,
     .geometry = affine_geometry,
 };
 
@@ -150,8 +162,17 @@ static mtm_status rotate_matrix(const rotate_args *a, int spatial, double r[12],
     if (spatial == 2)
         return rotation((const double[3]){0, 0, 1}, -a->degrees, r, err);
     if (a->axis.n != 3)
-        return mtm_fail(err, MTM_E_INVAL, -1, "a rotation of a volume needs an axis (x, y, z)");
+        return mtm_fail(err, MTM_E_INVAL, -1, "axis has %d numbers; a rotation of a volume needs (x, y, z)",
+                        a->axis.n);
     return rotation(a->axis.v, a->degrees, r, err);
+}
+
+static mtm_status rotate_check(const void *args, mtm_error *err)
+{
+    const rotate_args *const a = args;
+    double r[12];
+
+    return a->axis.n ? rotate_matrix(a, 3, r, err) : MTM_OK;
 }
 
 static mtm_status rotate_geometry(const void *args, const mtm_spec *in, mtm_geometry *g, mtm_error *err)
@@ -196,6 +217,7 @@ const mtm_op mtm_op_rotate = {
     .params = rotate_params,
     .n_params = MTM_COUNT(rotate_params),
     .args_bytes = sizeof(rotate_args),
+    .check = rotate_check,
     .geometry = rotate_geometry,
 };
 

@@ -20,7 +20,7 @@ static mtm_status random_pos_neg_crop_check(const void *args, mtm_error *err)
 
     if (!(a->pos + a->neg > 0))
         return mtm_fail(err, MTM_E_INVAL, -1, "pos and neg are both 0");
-    return MTM_OK;
+    return mtm_axis_count(a->extent.size.n, "size", err);
 }
 
 static mtm_status random_pos_neg_crop_infer(const void *args, const mtm_spec *in, mtm_spec *out,
@@ -106,6 +106,11 @@ typedef struct random_weighted_crop_args {
     crop_extent extent;
 } random_weighted_crop_args;
 
+static mtm_status random_weighted_crop_check(const void *args, mtm_error *err)
+{
+    return mtm_axis_count(((const random_weighted_crop_args *)args)->extent.size.n, "size", err);
+}
+
 static mtm_status random_weighted_crop_infer(const void *args, const mtm_spec *in, mtm_spec *out,
                                              mtm_error *err)
 {
@@ -184,6 +189,7 @@ const mtm_op mtm_op_random_weighted_crop = {
     .params = random_weighted_crop_params,
     .n_params = MTM_COUNT(random_weighted_crop_params),
     .args_bytes = sizeof(random_weighted_crop_args),
+    .check = random_weighted_crop_check,
     .infer = random_weighted_crop_infer,
     .draw = random_weighted_crop_draw,
 };
@@ -283,6 +289,11 @@ typedef struct random_foreground_crop_args {
     double threshold;
 } random_foreground_crop_args;
 
+static mtm_status random_foreground_crop_check(const void *args, mtm_error *err)
+{
+    return mtm_axis_count(((const random_foreground_crop_args *)args)->extent.size.n, "size", err);
+}
+
 static mtm_status random_foreground_crop_infer(const void *args, const mtm_spec *in, mtm_spec *out,
                                                mtm_error *err)
 {
@@ -321,6 +332,7 @@ const mtm_op mtm_op_random_foreground_crop = {
     .params = random_foreground_crop_params,
     .n_params = MTM_COUNT(random_foreground_crop_params),
     .args_bytes = sizeof(random_foreground_crop_args),
+    .check = random_foreground_crop_check,
     .infer = random_foreground_crop_infer,
     .draw = random_foreground_crop_draw,
 };

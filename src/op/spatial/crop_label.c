@@ -38,7 +38,7 @@ static mtm_status random_balanced_crop_check(const void *args, mtm_error *err)
         sum += a->weights.v[i];
     if (a->weights.n && !(sum > 0))
         return mtm_fail(err, MTM_E_INVAL, -1, "all weights are 0");
-    return MTM_OK;
+    return mtm_axis_count(a->extent.size.n, "size", err);
 }
 
 /* Class number i of those that may be drawn: those listed, else those of the weights (0, 1, 2, …), else all present. */

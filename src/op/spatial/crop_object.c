@@ -32,6 +32,7 @@ static mtm_status random_object_box_check(const void *args, mtm_error *err)
     const random_object_box_args *const a = args;
     mtm_object_options o;
 
+    MTM_TRY(mtm_axis_count(a->extent.size.n, "size", err));
     if (a->background.n > 1)
         return mtm_fail(err, MTM_E_INVAL, -1, "background is one value, not %d", (int)a->background.n);
     if (a->classes.n > MTM_OBJECT_CLASSES || a->class_weights.n > MTM_OBJECT_CLASSES)

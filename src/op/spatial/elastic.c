@@ -287,6 +287,23 @@ static void place_nodes(mtm_displacement *d, int a, int64_t cells, const double 
     }
 }
 
+/* That the factors are enough for a plane or for a volume. */
+static mtm_status grid_distortion_check(const void *args, mtm_error *err)
+{
+    const grid_distortion_args *const a = args;
+    const mtm_ints *const cells = &a->num_cells;
+    int64_t all = 0;
+
+    MTM_TRY(mtm_axis_count(cells->n, "num_cells", err));
+    for (int32_t i = 0; i < cells->n; i++)
+        all += cells->v[i];
+    if (a->steps.n == all || (cells->n == 1 && (a->steps.n == 2 * all || a->steps.n == 3 * all)))
+        return MTM_OK;
+    return mtm_fail(err, MTM_E_INVAL, -1,
+                    "distort_steps has %d numbers; one per cell of every axis%s are wanted", a->steps.n,
+                    cells->n == 1 ? ", or those of one axis," : "");
+}
+
 static mtm_status grid_distortion_geometry(const void *args, const mtm_spec *in, mtm_geometry *g,
                                            mtm_error *err)
 {
@@ -340,6 +357,7 @@ const mtm_op mtm_op_grid_distortion = {
     .params = grid_distortion_params,
     .n_params = MTM_COUNT(grid_distortion_params),
     .args_bytes = sizeof(grid_distortion_args),
+    .check = grid_distortion_check,
     .geometry = grid_distortion_geometry,
 };
 

@@ -48,12 +48,20 @@ static mtm_status find_region(resize_plan *p, const resize_args *a, const mtm_sp
 
 /* ---- size --------------------------------------------------------------------------------------------- */
 
+static mtm_status resize_check(const void *args, mtm_error *err)
+{
+    const resize_args *const a = args;
+
+    if (!a->size.n == !a->scale.n)
+        return mtm_fail(err, MTM_E_INVAL, -1, "either size or scale must be given");
+    MTM_TRY(mtm_axis_count(a->size.n, "size", err));
+    return mtm_axis_count(a->scale.n, "scale", err);
+}
+
 static mtm_status find_factors(resize_plan *p, const resize_args *a, const mtm_spec *in, mtm_error *err)
 {
     int64_t size[3];
 
-    if (!a->size.n == !a->scale.n)
-        return mtm_fail(err, MTM_E_INVAL, -1, "either size or scale must be given");
     if (a->scale.n)
         return mtm_axis_floats(&a->scale, "scale", in, 1, p->factor, err);
     MTM_TRY(mtm_axis_ints(&a->size, "size", in, in->size[0], size, err));
@@ -187,5 +195,6 @@ const mtm_op mtm_op_resize = {
     .params = resize_params,
     .n_params = MTM_COUNT(resize_params),
     .args_bytes = sizeof(resize_args),
+    .check = resize_check,
     .geometry = resize_geometry,
 };

@@ -34,6 +34,13 @@ mtm_status mtm_axis_floats(const mtm_floats *given, const char *name, const mtm_
     return MTM_OK;
 }
 
+mtm_status mtm_axis_count(int32_t n, const char *name, mtm_error *err)
+{
+    if (n > 3)
+        return mtm_fail(err, MTM_E_INVAL, -1, "%s has %d numbers; there are at most 3 spatial axes", name, n);
+    return MTM_OK;
+}
+
 mtm_status mtm_axis_index(int64_t axis, const char *name, const mtm_spec *in, int *out, mtm_error *err)
 {
     if (axis < -in->spatial || axis >= in->spatial)
@@ -82,6 +89,21 @@ static mtm_status check_size(const int64_t size[3], mtm_error *err)
 
 /* ---- flip --------------------------------------------------------------------------------------------- */
 
+/* What is wrong with axes in planes and in volumes; a negative and a positive number may be one axis in the one only. */
+static mtm_status distinct_axes(const mtm_ints *axes, const char *name, mtm_error *err)
+{
+    for (int32_t i = 0; i < axes->n; i++)
+        for (int32_t j = 0; j < i; j++)
+            if (axes->v[i] == axes->v[j])
+                return mtm_fail(err, MTM_E_INVAL, -1, "%s names %" PRId64 " twice", name, axes->v[i]);
+    return MTM_OK;
+}
+
+static mtm_status flip_check(const void *args, mtm_error *err)
+{
+    return distinct_axes(&((const flip_args *)args)->axis, "axis", err);
+}
+
 static mtm_status flip_geometry(const void *args, const mtm_spec *in, mtm_geometry *g, mtm_error *err)
 {
     const flip_args *const a = args;
@@ -117,15 +139,26 @@ const mtm_op mtm_op_flip = {
     .params = flip_params,
     .n_params = MTM_COUNT(flip_params),
     .args_bytes = sizeof(flip_args),
+    .check = flip_check,
     .geometry = flip_geometry,
 };
 
 /* ---- rot90 -------------------------------------------------------------------------------------------- */
 
-static mtm_status plane_axes(const mtm_ints *axes, const mtm_spec *in, int out[2], mtm_error *err)
+static mtm_status plane_check(const mtm_ints *axes, mtm_error *err)
 {
     if (axes->n != 2)
         return mtm_fail(err, MTM_E_INVAL, -1, "axes has %d numbers; two axes make a plane", axes->n);
+    return distinct_axes(axes, "axes", err);
+}
+
+static mtm_status rot90_check(const void *args, mtm_error *err)
+{
+    return plane_check(&((const rot90_args *)args)->axes, err);
+}
+
+static mtm_status plane_axes(const mtm_ints *axes, const mtm_spec *in, int out[2], mtm_error *err)
+{
     for (int i = 0; i < 2; i++)
         MTM_TRY(mtm_axis_index(axes->v[i], "axis", in, &out[i], err));
     if (out[0] == out[1])
@@ -175,10 +208,19 @@ const mtm_op mtm_op_rot90 = {
     .params = rot90_params,
     .n_params = MTM_COUNT(rot90_params),
     .args_bytes = sizeof(rot90_args),
+    .check = rot90_check,
     .geometry = rot90_geometry,
 };
 
 /* ---- crop --------------------------------------------------------------------------------------------- */
+
+static mtm_status crop_check(const void *args, mtm_error *err)
+{
+    const crop_args *const a = args;
+
+    MTM_TRY(mtm_axis_count(a->start.n, "start", err));
+    return mtm_axis_count(a->size.n, "size", err);
+}
 
 static mtm_status crop_geometry(const void *args, const mtm_spec *in, mtm_geometry *g, mtm_error *err)
 {
@@ -225,6 +267,7 @@ const mtm_op mtm_op_crop = {
     .params = crop_params,
     .n_params = MTM_COUNT(crop_params),
     .args_bytes = sizeof(crop_args),
+    .check = crop_check,
     .geometry = crop_geometry,
 };
 
@@ -235,6 +278,14 @@ typedef struct pad_args {
     int32_t border;
     double value;
 } pad_args;
+
+static mtm_status pad_check(const void *args, mtm_error *err)
+{
+    const pad_args *const a = args;
+
+    MTM_TRY(mtm_axis_count(a->before.n, "before", err));
+    return mtm_axis_count(a->after.n, "after", err);
+}
 
 static mtm_status pad_geometry(const void *args, const mtm_spec *in, mtm_geometry *g, mtm_error *err)
 {
@@ -272,6 +323,7 @@ const mtm_op mtm_op_pad = {
     .params = pad_params,
     .n_params = MTM_COUNT(pad_params),
     .args_bytes = sizeof(pad_args),
+    .check = pad_check,
     .geometry = pad_geometry,
 };
 
@@ -280,6 +332,11 @@ typedef struct crop_or_pad_args {
     int32_t border;
     double value;
 } crop_or_pad_args;
+
+static mtm_status crop_or_pad_check(const void *args, mtm_error *err)
+{
+    return mtm_axis_count(((const crop_or_pad_args *)args)->size.n, "size", err);
+}
 
 static mtm_status crop_or_pad_geometry(const void *args, const mtm_spec *in, mtm_geometry *g, mtm_error *err)
 {
@@ -313,6 +370,7 @@ const mtm_op mtm_op_crop_or_pad = {
     .params = crop_or_pad_params,
     .n_params = MTM_COUNT(crop_or_pad_params),
     .args_bytes = sizeof(crop_or_pad_args),
+    .check = crop_or_pad_check,
     .geometry = crop_or_pad_geometry,
 };
 
@@ -322,6 +380,11 @@ typedef struct random_flip_args {
     double p;
     mtm_ints axes;
 } random_flip_args;
+
+static mtm_status random_flip_check(const void *args, mtm_error *err)
+{
+    return distinct_axes(&((const random_flip_args *)args)->axes, "axes", err);
+}
 
 static mtm_status random_flip_draw(const void *args, mtm_draw *d, const mtm_spec *in, const mtm_op **target,
                                    void *target_args, mtm_error *err)
@@ -352,6 +415,7 @@ const mtm_op mtm_op_random_flip = {
     .params = random_flip_params,
     .n_params = MTM_COUNT(random_flip_params),
     .args_bytes = sizeof(random_flip_args),
+    .check = random_flip_check,
     .draw = random_flip_draw,
 };
 
@@ -359,6 +423,11 @@ typedef struct random_rot90_args {
     double p;
     mtm_ints axes;
 } random_rot90_args;
+
+static mtm_status random_rot90_check(const void *args, mtm_error *err)
+{
+    return plane_check(&((const random_rot90_args *)args)->axes, err);
+}
 
 /* Leaves the size alone: an odd turn of a plane that is not square changes it, and what is planned follows the draw. The plane
  * is checked for turns that do not happen too. */
@@ -399,6 +468,7 @@ const mtm_op mtm_op_random_rot90 = {
     .params = random_rot90_params,
     .n_params = MTM_COUNT(random_rot90_params),
     .args_bytes = sizeof(random_rot90_args),
+    .check = random_rot90_check,
     .infer = random_rot90_infer,
     .draw = random_rot90_draw,
 };
@@ -406,6 +476,11 @@ const mtm_op mtm_op_random_rot90 = {
 typedef struct random_crop_args {
     mtm_ints size;
 } random_crop_args;
+
+static mtm_status random_crop_check(const void *args, mtm_error *err)
+{
+    return mtm_axis_count(((const random_crop_args *)args)->size.n, "size", err);
+}
 
 static mtm_status random_crop_size(const void *args, const mtm_spec *in, int64_t size[3], mtm_error *err)
 {
@@ -460,6 +535,7 @@ const mtm_op mtm_op_random_crop = {
     .params = random_crop_params,
     .n_params = MTM_COUNT(random_crop_params),
     .args_bytes = sizeof(random_crop_args),
+    .check = random_crop_check,
     .infer = random_crop_infer,
     .draw = random_crop_draw,
 };

@@ -12,7 +12,8 @@
 #define MTM_INTERP_CHOICES "nearest|linear|cubic"
 #define MTM_BORDER_CHOICES "edge|reflect|mirror|wrap|constant"
 #define MTM_BORDER_HELP                                                                                      \
-    "What lies beyond the image: edge, reflect, mirror, wrap as in SciPy; constant: `value`."
+    "What lies beyond the image, in SciPy's words: edge (nearest), reflect, mirror, wrap (grid-wrap), or "   \
+    "constant (grid-constant): `value`."
 
 /* The three parameters of every operator that interpolates. */
 #define MTM_INTERP_PARAM(args)                                                                               \
@@ -64,6 +65,9 @@ mtm_status mtm_axis_ints(const mtm_ints *given, const char *name, const mtm_spec
                          int64_t out[3], mtm_error *err);
 mtm_status mtm_axis_floats(const mtm_floats *given, const char *name, const mtm_spec *in, double z,
                            double out[3], mtm_error *err);
+
+/* For a table's check: at most as many numbers as a volume has axes. */
+mtm_status mtm_axis_count(int32_t n, const char *name, mtm_error *err);
 
 /* mm per voxel along [Z, Y, X]: the lengths of the affine's columns. Errors: MTM_E_INVAL (no affine, or a flat one). */
 mtm_status mtm_axis_mm(const mtm_spec *in, double mm[3], mtm_error *err);

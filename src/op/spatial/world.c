@@ -125,6 +125,9 @@ typedef struct orient_args {
     char to[64];
 } orient_args;
 
+/* Where the world axes x, y, z lead to: backwards, forwards. */
+static const char axis_letters[3][3] = {"LR", "PA", "IS"};
+
 /* The orthogonal matrix nearest to a (3×3, row-major), by Newton's iteration X ← (X + X⁻ᵀ) / 2 (Higham 1986). False: a is
  * singular. */
 static bool polar(double a[9])
@@ -196,9 +199,20 @@ static mtm_status axis_codes(const double affine[16], int world[3], int sign[3],
     return MTM_OK;
 }
 
+/* Three letters, one of each pair. */
+static mtm_status orient_check(const void *args, mtm_error *err)
+{
+    const char *const to = ((const orient_args *)args)->to;
+
+    for (int i = 0; i < 3; i++)
+        if (strlen(to) != 3 || !strpbrk(to, axis_letters[i]))
+            return mtm_fail(err, MTM_E_INVAL, -1,
+                            "to: '%s' is not three letters like RAS, one of R and L, A and P, S and I", to);
+    return MTM_OK;
+}
+
 static mtm_status orient_geometry(const void *args, const mtm_spec *in, mtm_geometry *g, mtm_error *err)
 {
-    static const char letters[3][2] = {{'L', 'R'}, {'P', 'A'}, {'I', 'S'}};
     const orient_args *const a = args;
     int world[3], sign[3];
     int64_t size[3];
@@ -209,17 +223,12 @@ static mtm_status orient_geometry(const void *args, const mtm_spec *in, mtm_geom
     if (!in->has_affine)
         return mtm_fail(err, MTM_E_INVAL, -1, "the image has no affine, so no orientation");
     MTM_TRY(axis_codes(in->affine, world, sign, err));
-    if (strlen(a->to) != 3)
-        return mtm_fail(err, MTM_E_INVAL, -1, "the orientation '%s' is not three letters like RAS", a->to);
     for (int j = 0; j < 3; j++) { /* x, y, z: array axes 2, 1, 0 */
         int k = 0;
 
-        while (k < 3 && a->to[k] != letters[world[j]][0] && a->to[k] != letters[world[j]][1])
+        while (a->to[k] != axis_letters[world[j]][0] && a->to[k] != axis_letters[world[j]][1])
             k++;
-        if (k == 3)
-            return mtm_fail(err, MTM_E_INVAL, -1, "the orientation '%s' does not name %c or %c", a->to,
-                            letters[world[j]][0], letters[world[j]][1]);
-        const bool same = (a->to[k] == letters[world[j]][1]) == (sign[j] > 0);
+        const bool same = (a->to[k] == axis_letters[world[j]][1]) == (sign[j] > 0);
         mtm_view_set(m, 2 - j, 2 - k, same ? 1 : -1, same ? 0 : in->size[2 - j] - 1);
         size[2 - k] = in->size[2 - j];
     }
@@ -243,5 +252,6 @@ const mtm_op mtm_op_orient = {
     .params = orient_params,
     .n_params = MTM_COUNT(orient_params),
     .args_bytes = sizeof(orient_args),
+    .check = orient_check,
     .geometry = orient_geometry,
 };
