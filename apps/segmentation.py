@@ -52,9 +52,8 @@ class ResidualUNet(nn.Module):
             more = [Unit(width, width) for _ in range(units - 1)]
             self.down.append(nn.Sequential(Unit(before, width, stride), *more))
         self.up = nn.ModuleList(Unit(a + b, b) for a, b in zip(widths[:0:-1], widths[-2::-1]))
-        heads = (
-            widths[-2::-1] if deep else widths[:1]
-        )  # what has no part in the loss must not be there: DistributedDataParallel
+        # What has no part in the loss must not be there: DistributedDataParallel would wait for its gradients.
+        heads = widths[-2::-1] if deep else widths[:1]
         self.heads = nn.ModuleList(nn.Conv3d(w, classes, 1) for w in heads)
 
     def forward(self, x):
@@ -114,13 +113,8 @@ def dice_of(pairs, classes):
 def overlays(rows, titles, names, labels):
     """A figure: each row pairs of a grey slice [Y, X] and a label map to draw over it (None: none), and what the colours mean."""
     columns = len(rows[0])
-    figure, axes = plt.subplots(
-        len(rows),
-        columns,
-        figsize=(2.6 * columns, 2.7 * len(rows) + 0.4),
-        squeeze=False,
-        layout="constrained",
-    )
+    size = (2.6 * columns, 2.7 * len(rows) + 0.4)
+    figure, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False, layout="constrained")
     for i, row in enumerate(rows):
         for axis, (grey, label) in zip(axes[i], row):
             low, high = np.percentile(grey, [1, 99.5])
@@ -128,18 +122,10 @@ def overlays(rows, titles, names, labels):
             for c in np.unique(label)[1:] if label is not None else ():
                 rgb[label == c] = 0.45 * rgb[label == c] + 0.55 * np.array(COLOURS[(int(c) - 1) % 10])
             axis.imshow(rgb, origin="lower", interpolation="nearest")
-            axis.set_axis_off()
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
         if i < len(names):
-            axes[i][0].text(
-                -0.02,
-                0.5,
-                names[i],
-                transform=axes[i][0].transAxes,
-                rotation=90,
-                ha="right",
-                va="center",
-                fontsize=8,
-            )
+            axes[i][0].set_ylabel(names[i], fontsize=8)
     for axis, title in zip(axes[0], titles):
         axis.set_title(title, fontsize=9)
     patches = [matplotlib.patches.Patch(color=COLOURS[c % 10], label=name) for c, name in enumerate(labels)]
@@ -161,15 +147,12 @@ def fullest(label):
 
 def comparison(runs, names):
     """The Dice curve of each way, the mean and the smallest label."""
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True)
-    for axis, key, title in (
-        (axes[0], "val_dice", "mean of the labels"),
-        (axes[1], f"dice_{len(names)}", names[-1]),
-    ):
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.2), sharey=True, layout="constrained")
+    shown = {"val_dice": "mean of the labels", f"dice_{len(names)}": names[-1]}
+    for axis, (key, title) in zip(axes, shown.items()):
         for (way, run), colour in zip(runs.items(), ("#2a5db0", "#c26a1a")):
-            axis.plot(
-                *zip(*[(step, v[key]) for step, v in run["val"]]), marker="o", ms=3, label=way, color=colour
-            )
+            points = [(step, values[key]) for step, values in run["val"]]
+            axis.plot(*zip(*points), marker="o", ms=3, label=way, color=colour)
         axis.set(title=f"Dice, {title}", xlabel="step", ylim=(0, 1))
         axis.grid(alpha=0.25)
     axes[0].legend(frameon=False)
