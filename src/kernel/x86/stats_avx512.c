@@ -49,8 +49,10 @@ static inline __mmask16 want_f32(__m512 v, const uint8_t *keep, __mmask16 valid,
     return skip_zero ? _mm512_mask_cmp_ps_mask(w, v, _mm512_setzero_ps(), _CMP_NEQ_UQ) : w;
 }
 
-/* keep and skip_zero are constants at every call: the compiler makes four loops. */
-static inline void sum_f32(mtm_moments *m, const float *x, const uint8_t *keep, bool skip_zero, size_t n)
+/* keep, skip_zero and careful are constants at every call: the compiler makes a loop for each. Not careful: nothing is added, and
+ * false comes back, where a wanted number is not finite. Squares of float32 do not overflow: only such a number spoils their sum. */
+static inline bool sum_f32(mtm_moments *m, const float *x, const uint8_t *keep, bool skip_zero, bool careful,
+                           size_t n)
 {
     const __m512d shift = _mm512_set1_pd(m->shift);
     __m512d s0 = _mm512_setzero_pd(), s1 = s0, q0 = s0, q1 = s0;
@@ -61,22 +63,32 @@ static inline void sum_f32(mtm_moments *m, const float *x, const uint8_t *keep, 
         const __mmask16 valid = n - i >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << (n - i)) - 1);
         const __m512 v = _mm512_maskz_loadu_ps(valid, x + i);
         const __mmask16 w = want_f32(v, keep ? keep + i : NULL, valid, skip_zero);
-        const __mmask16 good = w & (__mmask16)~_mm512_fpclass_ps_mask(v, NOT_FINITE);
+        const __mmask16 good = careful ? w & (__mmask16)~_mm512_fpclass_ps_mask(v, NOT_FINITE) : w;
         const __m512d a = _mm512_cvtps_pd(_mm512_castps512_ps256(v));
         const __m512d b = _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
         const __m512d d0 = _mm512_maskz_sub_pd((__mmask8)good, a, shift);
         const __m512d d1 = _mm512_maskz_sub_pd((__mmask8)(good >> 8), b, shift);
 
-        wanted += __builtin_popcount(w), count += __builtin_popcount(good);
+        wanted += careful ? __builtin_popcount(w) : 0, count += __builtin_popcount(good);
         lo = _mm512_mask_min_ps(lo, good, lo, v), hi = _mm512_mask_max_ps(hi, good, hi, v);
         s0 = _mm512_add_pd(s0, d0), s1 = _mm512_add_pd(s1, d1);
         q0 = _mm512_fmadd_pd(d0, d0, q0), q1 = _mm512_fmadd_pd(d1, d1, q1);
     }
+    const double sum2 = _mm512_reduce_add_pd(_mm512_add_pd(q0, q1));
+    if (!careful && !isfinite(sum2))
+        return false;
     m->sum += _mm512_reduce_add_pd(_mm512_add_pd(s0, s1));
-    m->sum2 += _mm512_reduce_add_pd(_mm512_add_pd(q0, q1));
-    m->count += count, m->non_finite += wanted - count;
+    m->sum2 += sum2;
+    m->count += count, m->non_finite += careful ? wanted - count : 0;
     m->min = fmin(m->min, (double)_mm512_reduce_min_ps(lo));
     m->max = fmax(m->max, (double)_mm512_reduce_max_ps(hi));
+    return true;
+}
+
+static inline void try_f32(mtm_moments *m, const float *x, const uint8_t *keep, bool skip_zero, size_t n)
+{
+    if (!sum_f32(m, x, keep, skip_zero, false, n))
+        sum_f32(m, x, keep, skip_zero, true, n);
 }
 
 static void moments_f32(mtm_moments *m, const float *x, const uint8_t *keep, bool skip_zero, size_t n)
@@ -85,13 +97,13 @@ static void moments_f32(mtm_moments *m, const float *x, const uint8_t *keep, boo
 
     x += i, n -= i;
     if (keep && skip_zero)
-        sum_f32(m, x, keep + i, true, n);
+        try_f32(m, x, keep + i, true, n);
     else if (keep)
-        sum_f32(m, x, keep + i, false, n);
+        try_f32(m, x, keep + i, false, n);
     else if (skip_zero)
-        sum_f32(m, x, NULL, true, n);
+        try_f32(m, x, NULL, true, n);
     else
-        sum_f32(m, x, NULL, false, n);
+        try_f32(m, x, NULL, false, n);
 }
 
 static void moments_f64(mtm_moments *m, const double *x, const uint8_t *keep, bool skip_zero, size_t n)
