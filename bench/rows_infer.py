@@ -63,5 +63,5 @@ def rows():
         for batch in (1, 4):
             yield blending_row(window, batch, True, 5)
         yield blending_row(window, 4, False, 5, given=True)
-    yield blending_row(128, 4, False, 5)
+        yield blending_row(window, 4, False, 5)
     yield hausdorff_row()

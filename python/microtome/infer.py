@@ -371,7 +371,7 @@ def _to_path(out):
 def _check_memory(max_memory, classes, planes, shape, kept_elsewhere):
     if max_memory is None:
         return
-    need = 4 * (classes + 1) * planes * shape[1] * shape[2]
+    need = 4 * classes * planes * shape[1] * shape[2]
     need += 0 if kept_elsewhere else 4 * classes * shape[0] * shape[1] * shape[2]
     if need > max_memory:
         raise LimitError(

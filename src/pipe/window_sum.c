@@ -100,8 +100,8 @@ static void keep_memory(mtm_window_sum *s)
         plane * (double)(s->in_place ? s->shape[0] : s->depth + (s->argmax ? 0 : s->shape[0]));
 
     s->stream = bytes > CACHED;
-    if (s->recycler && bytes < KEPT)
-        mtm_recycler_keep(s->recycler, (size_t)(bytes * 2));
+    if (s->recycler && 2 * bytes <= KEPT) /* those of this volume, and those of another kind from before */
+        mtm_recycler_keep(s->recycler, (size_t)(2 * bytes));
 }
 
 static void set_direct(mtm_window_sum *s)
