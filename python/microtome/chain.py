@@ -280,7 +280,7 @@ class Chain:
             raise InvalidError(
                 f"draws are a list with a dict for each step, as draw() gives it, not {drawn!r}"
             )
-        if [d.get("op") for d in drawn] != expected:
+        if not isinstance(drawn, (list, tuple)) or [dict(d).get("op") for d in drawn] != expected:
             raise InvalidError(f"these draws are of another chain than one of {', '.join(expected)}")
         return [_one_draw(d["op"], d.get("as"), d.get("drawn")) for d in drawn]
 

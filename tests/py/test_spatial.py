@@ -451,6 +451,8 @@ def test_random_rot90_refuses_a_plane_that_does_not_exist_even_when_it_rests(rng
             lambda: mt.GridDistortion(num_cells=4, distort_steps=(1, 1)),
             "grid_distortion: distort_steps has 2",
         ),
+        (lambda: mt.Median(radius=127), "median: radius: a box of 65025"),
+        (lambda: mt.Median(radius=(20, 20, 20)), "median: radius: a box of 68921"),
         (lambda: mt.CoarseDropout(starts=(1, 2, 3, 4, 5), size=2), "coarse_dropout: starts has 5"),
         (lambda: mt.Normalize(nonzero=True, mask=np.ones((2, 2, 2))), "normalize: nonzero and mask"),
     ],

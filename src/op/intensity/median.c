@@ -26,6 +26,21 @@ static mtm_status radius_of(const void *args, const mtm_spec *in, int64_t radius
     return MTM_OK;
 }
 
+/* What is too large in a plane already; one number is at least a square's. */
+static mtm_status median_check(const void *args, mtm_error *err)
+{
+    const mtm_ints *const r = &((const median_args *)args)->radius;
+    int64_t box = r->n == 1 ? 2 * r->v[0] + 1 : 1;
+
+    MTM_TRY(mtm_axis_count(r->n, "radius", err));
+    for (int32_t i = 0; i < r->n; i++)
+        box *= 2 * r->v[i] + 1;
+    if (box > MTM_MEDIAN_BOX)
+        return mtm_fail(err, MTM_E_INVAL, -1, "radius: a box of %" PRId64 " voxels has more than %d", box,
+                        MTM_MEDIAN_BOX);
+    return MTM_OK;
+}
+
 static mtm_status median_infer(const void *args, const mtm_spec *in, mtm_spec *out, mtm_error *err)
 {
     int64_t radius[3];
@@ -114,6 +129,7 @@ const mtm_op mtm_op_median = {
     .params = median_params,
     .n_params = MTM_COUNT(median_params),
     .args_bytes = sizeof(median_args),
+    .check = median_check,
     .infer = median_infer,
     .run = median_run,
 };
