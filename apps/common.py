@@ -298,6 +298,12 @@ def curves(history, score, chance=None):
     right.plot(*zip(*points), color="#2f8f5b", marker="o", markersize=3)
     if chance is not None:
         right.axhline(chance, color="#999", linestyle=":")
+    values = [value for _, value in points]
+    if (
+        values and max(values) > 10 * min(values) > 0
+    ):  # a first error before the statistics settle hides all others
+        right.set_yscale("log")
+        score += " (log)"
     right.set_title(score, fontsize=10)
     for axis in (left, right):
         axis.set_xlabel("step")

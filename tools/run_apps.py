@@ -23,7 +23,7 @@ PROGRAMS = {
     "classify_sex": ("accuracy", (">=", 0.9), ("<=", 0.75), ()),
     "classify_sex_resnet": ("accuracy", (">=", 0.9), ("<=", 0.75), ()),
     "regress_age": ("relative_mae", ("<=", 0.5), (">=", 0.75), ()),
-    "autoencode": ("relative_mse", ("<=", 0.5), (">=", 0.75), ()),
+    "autoencode": ("relative_mse", ("<=", 0.4), (">=", 0.9), ()),
     "superresolve": ("psnr_gain", (">=", 1.0), ("<=", 0.0), ()),
     "segment_tissue": ("val_dice", (">=", 0.3), ("<=", 0.1), ()),
     "segment_patches": ("val_dice", (">=", 0.5), ("<=", 0.05), ()),
