@@ -86,7 +86,7 @@ def heat_figure(image, drop):
 
 
 def main():
-    p = common.parser(__doc__, "classify_sex", epochs=5, quick_epochs=16)
+    p = common.parser(__doc__, "classify_sex", epochs=5, quick_epochs=24)
     p.add_argument(
         "--split", choices=("named", "random"), default="named", help="random: one draw per item, 60/20/20"
     )
