@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """`make bench`: every row of doc/performance.md. Ours and each installed peer in one process, interleaved.
 
-Usage: bench/run.py [io] [ops] [mr] [labels] [patch] [loader] [feed] [codec] [--json FILE] [--update] [--large FOLDER]
---update rewrites the tables in doc/performance.md and, for the codec, doc/codec.md. --large measures the memory of a region of
-a 20000 × 20000 picture too, which takes minutes and room for it in FOLDER.
+Usage: bench/run.py [GROUP…] [--json FILE] [--update] [--large FOLDER]; groups: io, ops, mr, labels, patch, loader, feed, infer, codec.
+--update rewrites the tables of the groups in doc/performance.md and, of the codec, doc/codec.md. --large measures the memory of a
+region of a 20000 × 20000 picture too, which takes minutes and room for it in FOLDER.
 BENCH_PEERS=1 make bench installs the optional peers first.
 SPDX-License-Identifier: Apache-2.0
 """
@@ -35,11 +35,10 @@ GROUPS = {
     "patch": rows_patch.rows,
     "loader": rows_loader.rows,
     "feed": rows_feed.rows,
-    "codec": rows_codec.rows,
     "infer": rows_infer.rows,
+    "codec": rows_codec.rows,
 }
 ROOT = Path(__file__).resolve().parent.parent
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
 def machine():
@@ -57,72 +56,77 @@ def machine():
     return f"{name} (family {family[0]}, model {family[1]}), {os.cpu_count()} cores, {memory:.0f} GiB"
 
 
-def update_doc(name, text):
-    """Puts the text between the marks of doc/NAME."""
+def update_doc(name, group, text):
+    """Puts the text between the group's marks of doc/NAME."""
     path = ROOT / "doc" / name
-    head, rest = path.read_text().split(BEGIN)
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+    begin, end = f"<!-- bench {group}: begin -->", f"<!-- bench {group}: end -->"
+    head, rest = path.read_text().split(begin)
+    path.write_text(f"{head}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
-def bench_codec(results, found, large, update):
-    """The codec's rows and what is measured beside them."""
-    load = os.getloadavg()[0]  # of others: a busy machine tells little
-    for row in rows_codec.rows():
+def began():
+    """The machine and how busy others keep it: a busy one tells little."""
+    return f"Machine: {machine()}; load {os.getloadavg()[0]:.1f} when it began."
+
+
+def measure(group, table):
+    """Every row of a group; each is printed when it is done."""
+    results = []
+    for row in GROUPS[group]():
         results.append(harness.measure(row, results))
-        print(rows_codec.table(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+        print(table(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
+    return results
+
+
+def bench_codec(found, large):
+    """(rows, text): the codec's table and what is measured beside it."""
+    begin = began()
+    results = measure("codec", rows_codec.table)
     versions = f"imagecodecs {found.get('imagecodecs') or 'absent'} (OpenJPH, OpenJPEG)"
-    text = f"Machine: {machine()}, load {load:.1f} when it began. Peers: {versions}.\n\n{rows_codec.table(results)}\n\n{rows_codec.extra(large)}"
-    print(text)
-    if update:
-        update_doc("codec.md", text)
+    return results, f"{begin} Peers: {versions}.\n\n{rows_codec.table(results)}\n\n{rows_codec.extra(large)}"
+
+
+def bench_group(group):
+    """(rows, text) of any other group."""
+    begin = began()
+    results = measure(group, harness.markdown)
+    text = f"{begin}\n\n{harness.markdown(results)}"
+    return results, f"{text}\n\n{loader_extra()}" if group == "loader" else text
+
+
+def loader_extra():
+    """What is not the time of a call: the import, and memory over epochs."""
+    ours, numpy = rows_loader.import_seconds()
+    memory = rows_loader.memory_over_epochs()
+    return (
+        f"`import microtome`: {ours:.3f} s, target 0.1 s (NumPy, imported at first use: {numpy:.3f} s)."
+        f" Memory of 20 epochs (2 threads, 64 MiB cache): stated bound {memory['stated'] / 1e6:.0f} MB, grown in the first "
+        f"epoch by {memory['first_epoch'] / 1e6:.0f} MB, in all 20 by {memory['all_epochs'] / 1e6:.0f} MB."
+    )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], help="all when none is named")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json")
-    parser.add_argument("--update", action="store_true", help="write the table into doc/performance.md")
+    parser.add_argument("--update", action="store_true", help="write the tables into doc/")
     parser.add_argument(
         "--large", type=Path, help="folder for a very large picture whose regions are measured"
     )
     args = parser.parse_args()
-    found = peers.versions()
-    print(f"machine: {machine()}\npeers: {found}", file=sys.stderr)
-    groups, codec = list(args.groups or GROUPS), []
-    if "codec" in groups:
-        groups.remove("codec")
-        bench_codec(codec, found, args.large, args.update)
-    if groups:
-        bench_others(groups, codec, found, args)
-    else:
-        write_json(args.json, found, codec)
-
-
-def write_json(path, found, rows, **more):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), "peers": found, "rows": rows, **more}, indent=1))
-
-
-def bench_others(groups, codec, found, args):
-    results = []
-    for group in groups:
-        for row in GROUPS[group]():
-            results.append(harness.measure(row, results))
-            print(harness.markdown(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
-    ours, numpy = rows_loader.import_seconds()
-    memory = rows_loader.memory_over_epochs() if "loader" in groups else None
-    extra = f"`import microtome`: {ours:.3f} s, target 0.1 s (NumPy, imported at first use: {numpy:.3f} s)."
-    if memory:
-        extra += (
-            f" Memory of 20 epochs (2 threads, 64 MiB cache): stated bound {memory['stated'] / 1e6:.0f} MB, grown in the first "
-            f"epoch by {memory['first_epoch'] / 1e6:.0f} MB, in all 20 by {memory['all_epochs'] / 1e6:.0f} MB."
-        )
-    table = harness.markdown(results)
-    print(table, extra, sep="\n\n")
-    write_json(args.json, found, codec + results, import_s=ours, memory=memory)
-    if args.update:
-        names = ", ".join(f"{n} {v}" for n, v in found.items() if v)
-        update_doc("performance.md", f"Machine: {machine()}. Peers: {names}.\n\n{table}\n\n{extra}")
+    found, everything = peers.versions(), {}
+    names = ", ".join(f"{n} {v}" for n, v in found.items() if v)
+    print(f"machine: {machine()}\npeers: {names}", file=sys.stderr)
+    for group in args.groups or GROUPS:
+        rows, text = bench_codec(found, args.large) if group == "codec" else bench_group(group)
+        everything[group] = rows
+        print(text)
+        if args.update:
+            update_doc("codec.md" if group == "codec" else "performance.md", group, text)
+    if args.update and set(everything) - {"codec"}:
+        update_doc("performance.md", "peers", f"Peers: {names}.")
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps({"machine": machine(), "peers": found, "groups": everything}, indent=1))
 
 
 if __name__ == "__main__":
