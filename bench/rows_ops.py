@@ -452,7 +452,7 @@ def elastic_rows(a):
             f"affine + elastic + flip, image + label, {name}",
             lambda chain=chain, index=index: chain({"image": a, "label": label}, index=next(index)),
             present(peers),
-            {"batchgeneratorsv2": 12, "TorchIO": 30},
+            {"batchgeneratorsv2": 12, "TorchIO": 30, "MONAI": 12, "SciPy": 12},
             budget_s=12,
         )
 

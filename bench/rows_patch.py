@@ -1,7 +1,7 @@
 """Rows of the patch chain of volumetric training: a 128³ crop at a labelled object out of a float32 image and a uint8 label map,
 zoom, flips, noise, blur, brightness, contrast, in batches of two, one core.
 
-Each call is one epoch over the same eight pairs of .npy files, which are in the page cache. The peers' chains have no zoom, which
+The time is that of one epoch over the same eight pairs of .npy files, which are in the page cache. The peers' chains have no zoom, which
 our row without it matches; their laws of noise, contrast and crop differ a little from each other.
 SPDX-License-Identifier: Apache-2.0
 """
@@ -64,9 +64,14 @@ def loader(p, zoom):
     )
 
 
+EPOCHS = 5  # of a call of ours
+
+
 def drain(batches):
-    batches.set_epoch(batches.epoch + 1)  # what was made ahead is dropped: every call makes all of it
-    return sum(len(b.index) for b in batches)
+    """Some epochs straight through; what the loader has made of the next one is dropped, so that it does not run beside the peers."""
+    done = sum(len(b.index) for _ in range(EPOCHS) for b in batches)
+    batches.set_epoch(batches.epoch)
+    return done
 
 
 # ---- peers ------------------------------------------------------------------------------------------------
@@ -154,7 +159,16 @@ def dali_epoch(p):
         acts = fn.cast(fn.random.coin_flip(probability=p), dtype=types.FLOAT)
         return acts * value + (1 - acts) * otherwise
 
-    @dali.pipeline_def(batch_size=2, num_threads=1, device_id=None, seed=0)
+    # Nothing ahead: its thread would run beside the others, on the one core.
+    @dali.pipeline_def(
+        batch_size=2,
+        num_threads=1,
+        device_id=None,
+        seed=0,
+        prefetch_queue_depth=1,
+        exec_async=False,
+        exec_pipelined=False,
+    )
     def pipe():
         image, label = (fn.readers.numpy(files=[f[k] for f in files()], seed=1) for k in (0, 1))
         start, end = fn.segmentation.random_object_bbox(
@@ -213,7 +227,7 @@ def peak_mib(p, zoom):
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import types; sys.modules['peers'] = m = types.ModuleType('peers');"
         "m.maybe = m.dali = m.monai = m.torch = None;"
         f"import rows_patch as r; loader = r.loader({p}, {zoom});"
-        "[r.drain(loader) for _ in range(5)];"
+        "r.drain(loader);"
         "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
     )
     files()
@@ -235,6 +249,7 @@ def patch_rows():
                 most_ms=ITEMS * 1000 / per_second,
                 bytes_out=out,
                 budget_s=8,
+                repeat=EPOCHS,
                 note=f"peak {peak_mib(p, zoom):.0f} MiB without torch, target 400",
             )
 

@@ -69,27 +69,29 @@ def began():
     return f"Machine: {machine()}; load {os.getloadavg()[0]:.1f} when it began."
 
 
-def measure(group, table):
-    """Every row of a group; each is printed when it is done."""
+def measure(group, table, only=""):
+    """Every row of a group whose name holds `only`; each is printed when it is done."""
     results = []
     for row in GROUPS[group]():
+        if only not in row.name:
+            continue
         results.append(harness.measure(row, results))
         print(table(results[-1:]).splitlines()[-1], file=sys.stderr, flush=True)
     return results
 
 
-def bench_codec(found, large):
+def bench_codec(found, large, only):
     """(rows, text): the codec's table and what is measured beside it."""
     begin = began()
-    results = measure("codec", rows_codec.table)
+    results = measure("codec", rows_codec.table, only)
     versions = f"imagecodecs {found.get('imagecodecs') or 'absent'} (OpenJPH, OpenJPEG)"
     return results, f"{begin} Peers: {versions}.\n\n{rows_codec.table(results)}\n\n{rows_codec.extra(large)}"
 
 
-def bench_group(group):
+def bench_group(group, only):
     """(rows, text) of any other group."""
     begin = began()
-    results = measure(group, harness.markdown)
+    results = measure(group, harness.markdown, only)
     text = f"{begin}\n\n{harness.markdown(results)}"
     return results, f"{text}\n\n{loader_extra()}" if group == "loader" else text
 
@@ -111,14 +113,20 @@ def main():
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench.json")
     parser.add_argument("--update", action="store_true", help="write the tables into doc/")
     parser.add_argument(
+        "--only", default="", help="measure only rows whose name holds this; not with --update"
+    )
+    parser.add_argument(
         "--large", type=Path, help="folder for a very large picture whose regions are measured"
     )
     args = parser.parse_args()
+    if args.only and args.update:
+        parser.error("--only measures a part of a table, which --update would write as the whole")
     found, everything = peers.versions(), {}
     names = ", ".join(f"{n} {v}" for n, v in found.items() if v)
     print(f"machine: {machine()}\npeers: {names}", file=sys.stderr)
     for group in args.groups or GROUPS:
-        rows, text = bench_codec(found, args.large) if group == "codec" else bench_group(group)
+        one = bench_group(group, args.only) if group != "codec" else bench_codec(found, args.large, args.only)
+        rows, text = one
         everything[group] = rows
         print(text)
         if args.update:
