@@ -5,7 +5,6 @@
 
 #include <math.h>
 
-
 /* ---- lengths -------------------------------------------------------------------------------------------- */
 
 /* n as radices: fours, then what is left in rising order. Returns how many, or −1 when a prime factor is too large. */

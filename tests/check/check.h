@@ -29,8 +29,22 @@
     X(convert)                                                                                               \
     X(convolve)                                                                                              \
     X(displace)                                                                                              \
-    X(ebcot) X(ht_decode) X(ht_encode) X(median) X(pointwise) X(resample) X(stats) X(stream) X(warp)         \
-        X(wavelet) X(color) X(bias) X(fft) X(distance) X(label) X(window)
+    X(ebcot)                                                                                                 \
+    X(ht_decode)                                                                                             \
+    X(ht_encode)                                                                                             \
+    X(median)                                                                                                \
+    X(pointwise)                                                                                             \
+    X(resample)                                                                                              \
+    X(stats)                                                                                                 \
+    X(stream)                                                                                                \
+    X(warp)                                                                                                  \
+    X(wavelet)                                                                                               \
+    X(color)                                                                                                 \
+    X(bias)                                                                                                  \
+    X(fft)                                                                                                   \
+    X(distance)                                                                                              \
+    X(label)                                                                                                 \
+    X(window)
 
 enum {
     MTM_CHECK_SIZES = 80, /* cases that mtm_check_size knows: 0 … 67, then a dozen larger ones */

@@ -6,8 +6,8 @@
 #include <math.h>
 
 #include "op/exec.h"
-#include "op/ops.h"
 #include "op/op.h"
+#include "op/ops.h"
 #include "op/random.h"
 
 enum { NZ = 5, NY = 7, NX = 11, N = NZ * NY * NX };
