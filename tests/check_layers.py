@@ -31,6 +31,7 @@ PUBLIC = {
     "objects.h": "array",
     "image.h": "image",
     "codec.h": "codec",
+    "dicom.h": "format",
     "op.h": "op",
     "window.h": "pipe",
     "load.h": "load",

@@ -64,10 +64,14 @@ typedef struct mtm_image_level {
     double downsample; /* level-0 pixels per pixel, 1 for level 0 */
 } mtm_image_level;
 
-/* `uri`: a path. Errors: MTM_E_NOTFOUND, MTM_E_DENIED, MTM_E_UNSUPPORTED (no format knows it), MTM_E_CORRUPT,
+/* `uri`: a path; of a folder, the one DICOM volume in it. Errors: MTM_E_NOTFOUND, MTM_E_DENIED, MTM_E_UNSUPPORTED (no format knows it), MTM_E_CORRUPT,
  * MTM_E_LIMIT. opt NULL: defaults. */
 MTM_API mtm_status mtm_image_open(mtm_image **out, const char *uri, const mtm_open_options *opt,
                                   mtm_error *err);
+/* One picture in several files, in any order: a DICOM series. Errors: as mtm_image_open, and MTM_E_INVAL (the files hold more than
+ * one volume; mtm_dicom_series_open gives them all). */
+MTM_API mtm_status mtm_image_open_files(mtm_image **out, const char *const *paths, int64_t n,
+                                        const mtm_open_options *opt, mtm_error *err);
 MTM_API void mtm_image_close(mtm_image *im);
 MTM_API const mtm_image_info *mtm_image_info_get(const mtm_image *im);
 /* Errors: MTM_E_INVAL (there is no such level). */

@@ -6,6 +6,7 @@
 #include "array.h"
 #include "base.h"
 #include "codec.h"
+#include "dicom.h"
 #include "image.h"
 #include "load.h"
 #include "objects.h"

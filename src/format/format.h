@@ -23,6 +23,9 @@ typedef struct mtm_format {
     const char *name;
     bool (*detect)(const mtm_probe *p);
     mtm_status (*open)(mtm_image **out, mtm_probe *p, mtm_error *err);
+    /* Folders, and pictures in several files; NULL: the format has none. */
+    mtm_status (*open_files)(mtm_image **out, const char *const *paths, int64_t n,
+                             const mtm_open_options *opt, mtm_error *err);
 } mtm_format;
 
 extern const mtm_format mtm_format_j2k, mtm_format_mha, mtm_format_nifti, mtm_format_npy, mtm_format_nrrd,

@@ -1,5 +1,7 @@
 /* format/open.c: finds the format of a file by its contents and opens it.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <sys/stat.h>
+
 #include "format.h"
 
 /* The bare voxels of a pair may begin like gzip by chance (1f 8b). */
@@ -92,24 +94,53 @@ static mtm_status open_source(mtm_image **out, mtm_source *source, const mtm_ope
     return s;
 }
 
+static mtm_status check_options(const mtm_open_options *opt, mtm_error *err)
+{
+    return !opt || opt->struct_size == sizeof *opt
+               ? MTM_OK
+               : mtm_fail(err, MTM_E_INVAL, -1, "mtm_open_options has %u bytes instead of %zu",
+                          (unsigned)opt->struct_size, sizeof *opt);
+}
+
 mtm_status mtm_image_open_source(mtm_image **out, mtm_source *source, const mtm_open_options *opt,
                                  mtm_error *err)
 {
     MTM_AUTO_MEM char *path =
         mtm_strdup(mtm_source_path(source)); /* the source may be gone when it is needed */
 
-    if (path && (!opt || opt->struct_size == sizeof *opt))
+    const mtm_status s = path ? check_options(opt, err) : MTM_NOMEM(err);
+
+    if (s == MTM_OK)
         return mtm_error_where(err, open_source(out, source, opt, err), path);
     mtm_source_close(source);
-    return !path ? MTM_NOMEM(err)
-                 : mtm_fail(err, MTM_E_INVAL, -1, "mtm_open_options has %u bytes instead of %zu",
-                            (unsigned)opt->struct_size, sizeof *opt);
+    return s;
+}
+
+mtm_status mtm_image_open_files(mtm_image **out, const char *const *paths, int64_t n,
+                                const mtm_open_options *opt, mtm_error *err)
+{
+    MTM_TRY(check_options(opt, err));
+    if (n < 1)
+        return mtm_fail(err, MTM_E_INVAL, -1, "no file is given");
+    for (const mtm_format *const *f = mtm_format_table(); *f; f++)
+        if ((*f)->open_files)
+            return (*f)->open_files(out, paths, n, opt, err);
+    return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "no format reads a picture from several files");
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
 mtm_status mtm_image_open(mtm_image **out, const char *uri, const mtm_open_options *opt, mtm_error *err)
 {
     mtm_source *source;
 
+    if (is_folder(uri))
+        return mtm_error_where(err, mtm_image_open_files(out, &uri, 1, opt, err), uri);
     MTM_TRY(mtm_source_open(&source, uri, err));
     return mtm_image_open_source(out, source, opt, err);
 }

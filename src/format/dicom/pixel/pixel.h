@@ -1,0 +1,73 @@
+/* format/dicom/pixel/pixel.h: from a data set to samples: where each frame's bytes lie, and a decoder that turns a frame, or a part
+ * of one, into a view of the caller's memory.
+ * SPDX-License-Identifier: Apache-2.0 */
+#ifndef MTM_DICOM_PIXEL_H
+#define MTM_DICOM_PIXEL_H
+
+#include "array/array.h"
+#include "codec/codec.h"
+#include "format/dicom/data/dataset.h"
+
+/* ---- frames (frames.c) -------------------------------------------------------------------------------- */
+
+/* Where the bytes of every frame lie: pieces in the file, several where a frame is in several fragments. */
+typedef struct dcm_piece {
+    int64_t offset_bytes; /* of `from`'s file or inflated bytes */
+    uint64_t size_bytes;
+} dcm_piece;
+
+typedef struct dcm_frames {
+    int64_t n;
+    int64_t *
+        first; /* [n + 1]: number of each frame's first piece; NULL: native, every frame `frame_bits` behind the last */
+    dcm_piece *pieces;
+    int64_t offset_bytes;  /* native: of frame 0 */
+    uint64_t frame_bits;   /* native; 1-bit frames need not begin on a byte */
+    const mtm_dicom *from; /* whose bytes */
+    const uint8_t *memory; /* of all pixel data, where it is in memory; else NULL */
+    char warning[160];     /* wrong or missing tables that were repaired; "" */
+} dcm_frames;
+
+/* By extended offset table, basic offset table, or the fragments themselves (one per frame; all in one; ends of codestreams). Errors:
+ * MTM_E_CORRUPT (fragments cannot be shared out among the frames, or lie outside the file). */
+mtm_status dcm_frames_new(dcm_frames **out, const mtm_dicom *d, const mtm_dicom_pixels *p, mtm_error *err);
+void dcm_frames_free(dcm_frames *f);
+MTM_DEFINE_AUTO(dcm_frames, dcm_frames_free)
+/* A frame's bytes, appended to nothing: out->size_bytes is set. One pad byte may follow the codestream. */
+mtm_status dcm_frame_bytes(const dcm_frames *f, int64_t frame, mtm_bytes *out, mtm_error *err);
+
+/* ---- decoding (decoder.c) ----------------------------------------------------------------------------- */
+
+/* All that decoding needs to know of a data set, made once; constant afterwards, so any thread may use it. */
+typedef struct dcm_decoder {
+    const mtm_dicom *d; /* borrowed */
+    mtm_dicom_pixels pixels;
+    dcm_frames *frames;
+    mtm_codec_ctx *codec;         /* borrowed */
+    struct dcm_palette *palette;  /* NULL: none */
+    struct dcm_lut *modality_lut; /* NULL: none */
+} dcm_decoder;
+
+mtm_status dcm_decoder_new(dcm_decoder **out, const mtm_dicom *d, mtm_codec_ctx *codec, mtm_error *err);
+void dcm_decoder_free(dcm_decoder *x);
+MTM_DEFINE_AUTO(dcm_decoder, dcm_decoder_free)
+
+/* What header and codestream disagree on, once each. */
+enum { DCM_NOTE_SIGN = 1, DCM_NOTE_BITS = 2, DCM_NOTE_SIZE = 4, DCM_NOTE_COLOR = 8, DCM_NOTE_SHORT = 16 };
+
+/* Rows y0 … y1, columns x0 … x1 (region NULL: all) of a frame · slope + inter into dst, [Y, X] or [Y, X, C], any strides and dtype; raw: no
+ * palette, no colour conversion. JPEG 2000 decodes only the code-blocks that the region touches; native frames are read row by row.
+ * scratch: of the calling thread, reused. *notes is or-ed. */
+typedef struct dcm_scratch {
+    mtm_bytes bytes; /* the frame as stored */
+    mtm_bytes samples;
+} dcm_scratch;
+void dcm_scratch_drop(dcm_scratch *s);
+
+mtm_status dcm_frame_into(const dcm_decoder *x, dcm_scratch *s, int64_t frame, const int64_t region[4],
+                          bool raw, double slope, double inter, mtm_array *dst, uint32_t *notes,
+                          mtm_error *err);
+/* "the codestream has 12 bits, the header 16", for each note: adds lines to `t`. */
+void dcm_notes_text(const dcm_decoder *x, uint32_t notes, char *text, size_t room);
+
+#endif
