@@ -47,6 +47,8 @@ struct mtm_dicom {
     dcm_arena arena; /* values, names, warnings */
     const char *warnings[DCM_MOST_WARNINGS];
     int32_t n_warnings;
+    uint64_t file_bytes;  /* of the file it was read from */
+    bool pixels_left_out; /* stop_at_pixels: the file has pixel data */
 };
 
 MTM_DEFINE_AUTO(mtm_dicom, mtm_dicom_close)
@@ -58,6 +60,9 @@ void dcm_warn(mtm_dicom *d, const char *fmt, ...) MTM_PRINTF(2, 3);
 
 /* The same over a source, which is taken in any case. */
 mtm_status dcm_open_source(mtm_dicom **out, mtm_source *source, const mtm_dicom_options *opt, mtm_error *err);
+/* mtm_dicom_open into the memory of *d, opened before and no longer needed (NULL: a new one): scans of many headers. After a failure
+ * *d is good for another dcm_reopen and mtm_dicom_close only. */
+mtm_status dcm_reopen(mtm_dicom **d, const char *path, const mtm_dicom_options *opt, mtm_error *err);
 /* True when the first bytes are those of a Part 10 file, or plausibly of a data set without one. */
 bool dcm_detect(const uint8_t *head, size_t n);
 
