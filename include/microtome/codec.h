@@ -1,4 +1,5 @@
-/* microtome/codec.h: compressed bytes ↔ arrays, in memory: JPEG 2000 (T.800) and HTJ2K (T.814).
+/* microtome/codec.h: compressed bytes ↔ arrays, in memory: JPEG 2000 (T.800), HTJ2K (T.814), JPEG
+ * (T.81), JPEG-LS (T.87), and DICOM's RLE (PS3.5 G) and deflated frames (PS3.5 A.4.13).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MICROTOME_CODEC_H
 #define MICROTOME_CODEC_H
@@ -41,7 +42,7 @@ typedef struct mtm_codec_marker {
 
 /* All pointers live as long as the info. */
 typedef struct mtm_codec_info {
-    const char *codec;             /* "htj2k", "j2k" */
+    const char *codec;             /* "htj2k", "j2k", "jpeg", "jpegls", "rle" */
     const char *container;         /* "codestream", "jp2", "jph" */
     int64_t width, height, x0, y0; /* image area on the reference grid: size and upper left corner */
     int64_t tile_width, tile_height;
@@ -54,7 +55,9 @@ typedef struct mtm_codec_info {
     int32_t levels,
         min_levels; /* decompositions: main header's default; least over all tile-components seen */
     int32_t layers;
-    const char *progression; /* "LRCP", "RLCP", "RPCL", "PCRL", "CPRL" */
+    const char
+        *progression; /* "LRCP", "RLCP", "RPCL", "PCRL", "CPRL"; "jpeg": the process, "baseline", "extended",
+                              * "progressive", "lossless"; "jpegls": "none", "line", "sample" interleaved; else "" */
     bool mct, reversible, ht,
         lossless_capable; /* lossless_capable: every component reversible, no quantiser */
     const int32_t (
@@ -66,6 +69,7 @@ typedef struct mtm_codec_info {
     int64_t codestream_offset, codestream_bytes; /* inside the container */
     int32_t n_warnings;
     const char *const *warnings;
+    int32_t near_lossless; /* "jpegls": largest error of a sample; 0: lossless */
 } mtm_codec_info;
 
 /* Reads headers only (boxes, main header, tile-part headers). limits NULL: defaults. Free with mtm_codec_info_free. Errors:
@@ -118,6 +122,11 @@ typedef struct mtm_decode_params {
     mtm_decode_report *report; /* filled when not NULL */
     const mtm_limits *limits;  /* NULL: defaults */
     mtm_pool *pool;            /* NULL: on the calling thread alone */
+    /* "rle" and "deflate" do not say what they hold: height, width, channels (0: 1) and type of the stored samples; BOOL: packed
+     * bits, the first lowest. Others: 0. stored_planar: of "deflate", a plane behind the other. */
+    int64_t shape[3];
+    mtm_dtype stored;
+    bool stored_planar;
 } mtm_decode_params;
 
 /* Shape and type of what mtm_decode gives: [Y, X] for one channel, else [Y, X, C] or [C, Y, X]. same_size false: channels
@@ -181,9 +190,9 @@ MTM_API void mtm_bytes_drop(mtm_bytes *b);
 
 typedef struct mtm_encode_params {
     uint32_t struct_size; /* sizeof(mtm_encode_params) */
-    const char *codec;    /* "htj2k" (default), "j2k" */
-    bool lossy;           /* 9/7 and quantisation; else 5/3, lossless */
-    double quality;       /* lossy: 1 … 100, as JPEG's, of the nominal range (bits); 0: not given */
+    const char *codec;    /* "htj2k" (default), "j2k", "jpeg", "jpegls", "rle", "deflate" */
+    bool lossy;     /* 9/7 and quantisation; else 5/3, lossless. "jpeg": baseline; else lossless, SOF3 */
+    double quality; /* lossy: 1 … 100, as JPEG's, of the nominal range (bits); 0: not given */
     double step;    /* lossy: base quantiser step, as a fraction of the nominal range; 0: not given (1/256
                              * when nothing is; 2^−bits with a rate) */
     double rate;    /* "j2k": most bits per pixel, by truncating passes; 0: not limited */
@@ -207,6 +216,9 @@ typedef struct mtm_encode_params {
     const char *color;     /* boxes: "gray", "srgb", "sycc"; NULL: by the channels */
     const char *comment;   /* COM marker; NULL or "": none */
     mtm_pool *pool;
+    int32_t near_lossless;  /* "jpegls": largest error of a sample; 0: lossless */
+    const char *interleave; /* "jpegls": "none", "line", "sample"; NULL: sample for 3 or 4 channels */
+    int32_t predictor;      /* "jpeg", lossless: 1 … 7; 0: 1 */
 } mtm_encode_params;
 
 enum { /* T.800 table A.19 */

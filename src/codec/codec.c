@@ -97,7 +97,7 @@ static mtm_status find(const mtm_codec **out, const char *name, const uint8_t *i
 {
     for (const mtm_codec *const *c = mtm_codec_table(); *c; c++)
         if (name ? strcmp(name, (*c)->name) == 0 || ((*c)->other_name && strcmp(name, (*c)->other_name) == 0)
-                 : (*c)->detect(in, n)) {
+                 : (*c)->detect && (*c)->detect(in, n)) {
             *out = *c;
             return MTM_OK;
         }
@@ -154,7 +154,7 @@ mtm_status mtm_codec_info_new(mtm_codec_info **out, const void *data, size_t siz
 
     MTM_TRY(find(&codec, NULL, data, size_bytes, err));
     if (!codec->info)
-        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "codec %s only decodes", codec->name);
+        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "codec %s says nothing of itself", codec->name);
     return codec->info(out, data, size_bytes, &lim, err);
 }
 
@@ -188,14 +188,29 @@ static mtm_status plane_list_room(plane_list *l, int32_t n, mtm_error *err)
     return MTM_OK;
 }
 
+static mtm_status codec_layout(const request *r, bool per_grid, mtm_array *planes, int32_t room, int32_t *n,
+                               mtm_error *err)
+{
+    if (r->codec->picture)
+        return mtm_whole_layout(r->codec, r->in, r->n, &r->p, planes, room, n, err);
+    return r->codec->layout(r->ctx, r->in, r->n, &r->p, per_grid, planes, room, n, err);
+}
+
+static mtm_status codec_decode(const request *r, bool per_grid, const plane_list *l, mtm_error *err)
+{
+    if (r->codec->picture)
+        return mtm_whole_decode(r->codec, r->ctx, r->in, r->n, &r->p, l->at, l->n, err);
+    return r->codec->decode(r->ctx, r->in, r->n, &r->p, per_grid, l->at, l->n, err);
+}
+
 static mtm_status layout(plane_list *l, const request *r, bool per_grid, mtm_error *err)
 {
     int32_t n;
 
-    MTM_TRY(r->codec->layout(r->ctx, r->in, r->n, &r->p, per_grid, l->few, FEW_PLANES, &n, err));
+    MTM_TRY(codec_layout(r, per_grid, l->few, FEW_PLANES, &n, err));
     MTM_TRY(plane_list_room(l, n, err));
     if (n > FEW_PLANES)
-        return r->codec->layout(r->ctx, r->in, r->n, &r->p, per_grid, l->at, n, &n, err);
+        return codec_layout(r, per_grid, l->at, n, &n, err);
     return MTM_OK;
 }
 
@@ -310,7 +325,7 @@ static mtm_status decode_into(const request *r, const mtm_array *dst, mtm_error 
     PLANE_LIST l = {.n = 0};
 
     MTM_TRY(planes_of(&l, dst, r->p.planar, err));
-    return r->codec->decode(r->ctx, r->in, r->n, &r->p, false, l.at, l.n, err);
+    return codec_decode(r, false, &l, err);
 }
 
 mtm_status mtm_decode(mtm_codec_ctx *ctx, const void *data, size_t size_bytes, const mtm_decode_params *p,
@@ -353,7 +368,7 @@ static mtm_status decode_planes(const request *r, plane_list *l, mtm_array *plan
             left -= bytes;
     }
     if (!s)
-        s = r->codec->decode(r->ctx, r->in, r->n, &r->p, true, l->at, l->n, err);
+        s = codec_decode(r, true, l, err);
     for (int32_t i = 0; i < l->n; i++) {
         if (planes[i].data)
             continue;
@@ -389,6 +404,8 @@ mtm_status mtm_decode_rows(mtm_codec_ctx *ctx, const void *data, size_t size_byt
     request r;
 
     MTM_TRY(begin(&r, ctx, &own, data, size_bytes, p, err));
+    if (r.codec->picture)
+        return mtm_whole_decode_rows(r.codec, r.ctx, r.in, r.n, &r.p, sink, user, err);
     return r.codec->decode_rows(r.ctx, r.in, r.n, &r.p, sink, user, err);
 }
 

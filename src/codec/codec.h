@@ -9,6 +9,20 @@
 
 enum { MTM_CODEC_ENCODE = 1, MTM_CODEC_REGION = 2, MTM_CODEC_REDUCE = 4, MTM_CODEC_BATCH = 8 };
 
+/* What a codec that always decodes the whole picture says of one. */
+typedef enum mtm_codec_order {
+    MTM_ORDER_INTERLEAVED, /* samples of a pixel side by side, pixels without gaps; rows may have any stride */
+    MTM_ORDER_PLANAR,      /* a plane behind the other (stride: height · row stride), pixels without gaps */
+    MTM_ORDER_ANY          /* any strides */
+} mtm_codec_order;
+
+typedef struct mtm_codec_picture {
+    int64_t height, width;
+    int32_t channels, bits;
+    mtm_dtype dtype; /* of decoded samples: U8, I8, U16, … */
+    mtm_codec_order order;
+} mtm_codec_picture;
+
 typedef struct mtm_codec {
     const char *name, *other_name; /* other_name: also known as; NULL: one name only */
     uint32_t flags;
@@ -28,9 +42,36 @@ typedef struct mtm_codec {
                               mtm_rows_sink sink, void *user, mtm_error *err);
     mtm_status (*encode)(mtm_codec_ctx *c, const mtm_array *planes, int32_t n_planes,
                          const mtm_encode_params *p, mtm_bytes *out, mtm_error *err);
+    /* Instead of layout, decode and decode_rows, where there is only the whole picture: whole.c crops, picks channels, rescales
+     * and converts. picture: the header, checked against p->limits and the number of bytes. decode_picture: dst is [Y, X, C] of
+     * `pic`, whose order its strides have; p->to_rgb and p->partial are the codec's affair, mtm_codec_note tells of damage. */
+    mtm_status (*picture)(mtm_codec_picture *out, const uint8_t *in, size_t n, const mtm_decode_params *p,
+                          mtm_error *err);
+    mtm_status (*decode_picture)(mtm_codec_ctx *c, const uint8_t *in, size_t n, const mtm_decode_params *p,
+                                 const mtm_codec_picture *pic, const mtm_array *dst, mtm_error *err);
 } mtm_codec;
 
 extern const mtm_codec mtm_codec_j2k; /* both "j2k" and "htj2k" */
+
+/* By whole.c, for a codec with `picture`: as the table's layout, decode and decode_rows. */
+mtm_status mtm_whole_layout(const mtm_codec *codec, const uint8_t *in, size_t n, const mtm_decode_params *p,
+                            mtm_array *planes, int32_t room, int32_t *n_planes, mtm_error *err);
+mtm_status mtm_whole_decode(const mtm_codec *codec, mtm_codec_ctx *c, const uint8_t *in, size_t n,
+                            const mtm_decode_params *p, const mtm_array *planes, int32_t n_planes,
+                            mtm_error *err);
+mtm_status mtm_whole_decode_rows(const mtm_codec *codec, mtm_codec_ctx *c, const uint8_t *in, size_t n,
+                                 const mtm_decode_params *p, mtm_rows_sink sink, void *user, mtm_error *err);
+/* Partial decoding met damage: p->report (may be NULL) gets a sentence and is not complete. */
+void mtm_codec_note(const mtm_decode_params *p, const char *fmt, ...) MTM_PRINTF(2, 3);
+/* DICOM's linear window (PS3.3 C.11.2.1.2.1) of p, in place. low and high both 0: 0 … 1. */
+void mtm_codec_window(double *x, size_t n, const mtm_decode_params *p);
+
+/* An info in one piece of memory, for mtm_codec_info_drop: one tile, one layer, a bare codestream of n bytes; components (all of
+ * pic's size and bits) and markers are there to be filled through the pointers given. */
+mtm_status mtm_codec_info_make(mtm_codec_info **out, const char *codec, const mtm_codec_picture *pic,
+                               int32_t n_components, int32_t n_markers, size_t n,
+                               mtm_codec_component **components, mtm_codec_marker **markers, mtm_error *err);
+void mtm_codec_info_drop(mtm_codec_info *i);
 
 /* NULL-terminated; defined in wire.c. */
 const mtm_codec *const *mtm_codec_table(void);

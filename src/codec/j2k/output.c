@@ -26,18 +26,6 @@ typedef struct finish {
     char *spare[2]; /* 8 bytes per sample each */
 } finish;
 
-/* DICOM's linear window (PS3.3 C.11.2.1.2.1) of value · slope + inter. low and high both 0: 0 … 1. */
-static void window_row(double *x, size_t n, const mtm_decode_params *p)
-{
-    const double low = p->low, high = p->low == 0 && p->high == 0 ? 1 : p->high;
-    const double c = p->window_center - 0.5, w = p->window_width > 1 ? p->window_width - 1 : 0;
-
-    for (size_t i = 0; i < n; i++)
-        x[i] = x[i] <= c - w / 2  ? low
-               : x[i] > c + w / 2 ? high
-                                  : ((x[i] - c) / w + 0.5) * (high - low) + low;
-}
-
 /* n numbers of f->src to dst, of f->dst at any stride and alignment. */
 static void finish_row(const finish *f, char *dst, int64_t stride, const void *src, size_t n)
 {
@@ -53,7 +41,7 @@ static void finish_row(const finish *f, char *dst, int64_t stride, const void *s
 
         c.dst = MTM_F64;
         mtm_convert_row(f->k, &c, x, src, n);
-        window_row(x, n, f->p);
+        mtm_codec_window(x, n, f->p);
         c = (mtm_conversion){.src = MTM_F64, .dst = f->dst, .slope = 1}, src = x;
     }
     if (c.src == c.dst && c.slope == 1 && c.inter == 0)
