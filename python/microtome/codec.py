@@ -1,4 +1,5 @@
-"""Compressed bytes ↔ arrays, in memory: JPEG 2000 (ITU-T T.800) and HTJ2K (T.814), raw or in JP2 and JPH.
+"""Compressed bytes ↔ arrays, in memory: JPEG 2000 (ITU-T T.800) and HTJ2K (T.814), raw or in JP2 and JPH; JPEG (T.81),
+JPEG-LS (T.87), and DICOM's RLE (PS3.5 G) and deflated frames.
 
     a = mt.codec.decode(data)                                   [Y, X], [Y, X, C], or a list where channel sizes differ
     a = mt.codec.decode(data, region=((y0, y1), (x0, x1)), reduce=1)
@@ -126,6 +127,7 @@ def decode(
     range: tuple[float, float] | None = None,
     present: Ranges | None = None,
     max_bytes: int | None = None,
+    shape: Sequence[int] | None = None,
 ) -> ndarray | list[ndarray]:
     """Decodes one picture: [Y, X] of one component, [Y, X, C] of several, a list of [Y, X] where they differ in size.
 
@@ -137,8 +139,10 @@ def decode(
     colour spaces become RGB; else colours stay as they are stored. threads: 1, or how many share the work; 0: all that
     mt.set_threads allows. planar: [C, Y, X]. slope, intercept, then window=(center, width) onto range=(low, high) (default
     (0, 1); DICOM PS3.3 C.11.2.1.2 linear): applied in the last store. present: the (offset, size) ranges of `data` that really
-    are there, as plan() gives them. max_bytes: most bytes of a result.
-    Samples are level-shifted, the stream's colour transform is undone, palettes are expanded; bytes after the end are ignored.
+    are there, as plan() gives them. max_bytes: most bytes of a result. shape: of codec="rle" and "deflate", which do not tell what
+    they hold: (height, width) or (height, width, channels), and dtype is then that of the stored samples ("bool": packed bits, the
+    first lowest). codec None finds out JPEG 2000, JPEG and JPEG-LS by the bytes.
+    JPEG components are as stored unless to_rgb; their planes are brought to one size. Samples are level-shifted, the stream's colour transform is undone, palettes are expanded; bytes after the end are ignored.
     Errors: CorruptError (missing or damaged data, with the offset), UnsupportedError, LimitError, InvalidError (region, reduce,
     components, shape of out). Source: T.800, T.814.
     """
@@ -155,6 +159,7 @@ def decode(
         present,
         max_bytes,
         data=data,
+        shape=shape,
     )
     return _core.codec_decode(data, options, out, False, threads)
 
@@ -178,6 +183,7 @@ def decode_partial(
     range: tuple[float, float] | None = None,
     present: Ranges | None = None,
     max_bytes: int | None = None,
+    shape: Sequence[int] | None = None,
 ) -> tuple[ndarray | list[ndarray], dict[str, Any]]:
     """Decodes what there is of a cut or damaged stream: (picture, report). Arguments and picture as decode's; what is missing
     counts as zero coefficients (mid-gray where nothing is known).
@@ -200,6 +206,7 @@ def decode_partial(
         present,
         max_bytes,
         data=data,
+        shape=shape,
     )
     return _core.codec_decode(data, options, out, True, threads)
 
@@ -223,6 +230,7 @@ def decode_batch(
     window: tuple[float, float] | None = None,
     range: tuple[float, float] | None = None,
     max_bytes: int | None = None,
+    shape: Sequence[int] | None = None,
 ) -> list[Any] | ndarray:
     """Decodes many pictures side by side; frames with the header of the one before need no set-up.
 
@@ -247,6 +255,7 @@ def decode_batch(
         (slope, intercept, window, range),
         None,
         max_bytes,
+        shape=shape,
     )
     if out is not None:
         array, outcomes = _core.codec_batch(frames, options, out, None, None, collect, threads)
@@ -285,6 +294,7 @@ def decode_rows(
     window: tuple[float, float] | None = None,
     range: tuple[float, float] | None = None,
     max_bytes: int | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Iterator[tuple[int, ndarray]] | None:
     """Decodes from the top in bands of rows, with memory of O(width) whatever the height.
 
@@ -305,6 +315,7 @@ def decode_rows(
         None,
         max_bytes,
         data=data,
+        shape=shape,
     )
     if sink is not None:
         return _core.codec_rows(data, options, sink, threads)
@@ -355,12 +366,14 @@ def plan(
 
 
 def info(data: Bytes, max_bytes: int | None = None) -> dict[str, Any]:
-    """What a stream is, from its headers alone: codec ("htj2k", "j2k"), container ("codestream", "jp2", "jph"), width, height,
+    """What a stream is, from its headers alone: codec ("htj2k", "j2k", "jpeg", "jpegls", "rle"), container ("codestream", "jp2", "jph"), width, height,
     origin (y, x on the reference grid), tile (height, width), tiles (rows, columns), components (a list of dicts: width, height,
     dx, dy, bits, signed, levels, block (height, width), reversible), n_components, channels (that decoding gives), color,
     palette_entries, levels, min_levels (the most that reduce may be), layers, progression, mct, reversible, ht,
     lossless_capable, precincts (None: the largest; else (height, width) per resolution, lowest first), markers (dicts: name,
-    code, offset, size), tile_parts, plt, tlm, codestream_offset, codestream_bytes, warnings.
+    code, offset, size), tile_parts, plt, tlm, codestream_offset, codestream_bytes, warnings, near_lossless ("jpegls": the
+    largest error). progression of "jpeg" is its process, of "jpegls" its interleaving. "rle" does not tell width, height and
+    components (0); its markers are the segments.
     Errors: CorruptError, UnsupportedError (no codec knows the bytes), LimitError.
     """
     return _core.codec_info(data, max_bytes or 0)
@@ -400,11 +413,16 @@ def encode(
     tlm: bool = True,
     color: str | None = None,
     comment: str | None = None,
+    near_lossless: int = 0,
+    interleave: str | None = None,
+    predictor: int | None = None,
 ) -> bytes:
     """Encodes [Y, X], [Y, X, C], planes [C, Y, X] (planar=True), or a list of [Y, X] planes of their own sizes; integers, any
     strides. The defaults write HTJ2K, lossless, RPCL, with TLM and PLT; tile_parts="R" makes it what an archive keeps.
 
-    codec: "htj2k" (default) or "j2k". lossless: default True, unless quality or step is given. quality: 1 … 100, as JPEG's.
+    codec: "htj2k" (default), "j2k", "jpeg" (lossless: SOF3; with quality: baseline, 8 bits), "jpegls" or "rle" (bool: packed
+    bits). near_lossless: "jpegls": the largest error of a sample. interleave: "jpegls": "none", "line" or "sample" (default for 3
+    and 4 channels). predictor: lossless "jpeg": 1 … 7. lossless: default True, unless quality or step is given. quality: 1 … 100, as JPEG's.
     step: base quantiser step as a fraction of the nominal range (lossy default 1/256). rate: "j2k": most bits per pixel, by
     leaving out coding passes, of lossless or lossy coding. levels: wavelet decompositions, 0 … 32; None: 5, or
     more until the shorter side of the lowest resolution is at most 64, or fewer once it is at most 8. block: code-block height and width, powers of two, 4 … 1024, product at most 4096.
@@ -457,6 +475,9 @@ def encode(
         container,
         color,
         comment,
+        near_lossless,
+        interleave,
+        predictor or 0,
     )
     return _core.codec_encode(a if planes is None else planes, planar, options, threads)
 
@@ -541,26 +562,50 @@ def _options(
     present,
     max_bytes,
     data=None,
+    shape=None,
 ):
     """The tuple that codec.c takes apart."""
     if isinstance(components, int):
         components = (components,)
+    dtype = None if dtype is None else _declare.dtype_name(dtype)
+    rescale = _rescale(*rescale) if rescale else None
+    stored = dtype if shape is not None else None
+    if shape is not None:
+        shape = _stored_shape(shape, dtype, codec)
+        dtype = None if rescale else dtype
     return (
         codec,
-        None if region is None else _region(region, reduce, data),
+        None if region is None else _region(region, reduce, data, shape),
         reduce,
         layers or 0,
         None if components is None else tuple(components),
-        None if dtype is None else _declare.dtype_name(dtype),
+        dtype,
         to_rgb,
         planar,
-        _rescale(*rescale) if rescale else None,
+        rescale,
         None if present is None else tuple(present),
         max_bytes or 0,
+        shape,
+        stored,
     )
 
 
-def _region(region, reduce, data):
+def _stored_shape(shape, dtype, codec):
+    """(height, width, channels) of a stream that does not tell."""
+    if codec not in ("rle", "deflate"):
+        raise InvalidError('shape is of codec="rle" and "deflate", which do not tell it')
+    try:
+        sizes = tuple(v.__index__() for v in shape)
+    except (TypeError, AttributeError):
+        sizes = ()
+    if len(sizes) not in (2, 3) or min(sizes) < 1 or dtype is None:
+        raise InvalidError(
+            f"shape must be (height, width) or (height, width, channels), with a dtype, not {shape!r}"
+        )
+    return (*sizes, 1)[:3]
+
+
+def _region(region, reduce, data, shape):
     """(y0, y1, x0, x1); ends that are None are the reduced picture's."""
     try:
         (y0, y1), (x0, x1) = region
@@ -570,7 +615,7 @@ def _region(region, reduce, data):
     if None in ends[1::2]:
         if data is None:
             raise InvalidError("region of a batch needs all four numbers")
-        facts = info(data)
+        facts = info(data) if shape is None else {"origin": (0, 0), "height": shape[0], "width": shape[1]}
         for i, (start, size) in ((1, (facts["origin"][0], "height")), (3, (facts["origin"][1], "width"))):
             if ends[i] is None:
                 unit = 1 << reduce

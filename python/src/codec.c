@@ -106,14 +106,14 @@ static bool present_get(decode_args *g, PyObject *v)
 /* The options as microtome/codec.py lays them out; texts are borrowed from the tuple. */
 static bool decode_args_get(core_state *st, decode_args *g, PyObject *options)
 {
-    PyObject *region, *components, *rescale, *present;
-    const char *dtype;
+    PyObject *region, *components, *rescale, *present, *shape;
+    const char *dtype, *stored;
     unsigned long long max_bytes;
     int to_rgb, planar, reduce, layers;
 
     *g = (decode_args){.p = {.struct_size = sizeof g->p}, .limits = mtm_limits_default()};
-    if (!PyArg_ParseTuple(options, "zOiiOzppOOK", &g->p.codec, &region, &reduce, &layers, &components, &dtype,
-                          &to_rgb, &planar, &rescale, &present, &max_bytes))
+    if (!PyArg_ParseTuple(options, "zOiiOzppOOKOz", &g->p.codec, &region, &reduce, &layers, &components,
+                          &dtype, &to_rgb, &planar, &rescale, &present, &max_bytes, &shape, &stored))
         return false;
     g->p.reduce = reduce, g->p.layers = layers, g->p.to_rgb = to_rgb, g->p.planar = planar;
     if (max_bytes)
@@ -121,6 +121,15 @@ static bool decode_args_get(core_state *st, decode_args *g, PyObject *options)
     g->p.limits = &g->limits;
     if (dtype && (g->p.dtype = mtm_dtype_parse(dtype)) == MTM_NONE)
         return core_fail(st, MTM_E_INVAL, "'%s' is no dtype that arrays here can have", dtype);
+    if (shape != Py_None) {
+        long long n[3];
+
+        if (!PyArg_ParseTuple(shape, "LLL", &n[0], &n[1], &n[2]))
+            return false;
+        for (int i = 0; i < 3; i++)
+            g->p.shape[i] = n[i];
+        g->p.stored = mtm_dtype_parse(stored ? stored : "");
+    }
     if (region != Py_None) {
         long long r[4];
 
@@ -650,7 +659,7 @@ static PyObject *info_dict(const mtm_codec_info *f)
 {
     return Py_BuildValue(
         "{s:s,s:s,s:L,s:L,s:(LL),s:(LL),s:(ii),s:i,s:N,s:i,s:s,s:i,s:i,s:i,s:i,s:s,"
-        "s:O,s:O,s:O,s:O,s:N,s:N,s:i,s:O,s:O,s:L,s:L,s:N}",
+        "s:O,s:O,s:O,s:O,s:N,s:N,s:i,s:O,s:O,s:L,s:L,s:N,s:i}",
         "codec", f->codec, "container", f->container, "width", (long long)f->width, "height",
         (long long)f->height, "origin", (long long)f->y0, (long long)f->x0, "tile", (long long)f->tile_height,
         (long long)f->tile_width, "tiles", (int)f->tiles_y, (int)f->tiles_x, "n_components",
@@ -660,7 +669,8 @@ static PyObject *info_dict(const mtm_codec_info *f)
         "reversible", flag(f->reversible), "ht", flag(f->ht), "lossless_capable", flag(f->lossless_capable),
         "precincts", precinct_list(f), "markers", marker_list(f), "tile_parts", (int)f->n_tile_parts, "plt",
         flag(f->has_plt), "tlm", flag(f->has_tlm), "codestream_offset", (long long)f->codestream_offset,
-        "codestream_bytes", (long long)f->codestream_bytes, "warnings", warning_list(f));
+        "codestream_bytes", (long long)f->codestream_bytes, "warnings", warning_list(f), "near_lossless",
+        (int)f->near_lossless);
 }
 
 PyDoc_STRVAR(info_doc, "codec_info(data, max_bytes)\n--\n\nThe headers' facts as a dict.");

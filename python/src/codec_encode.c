@@ -38,11 +38,12 @@ static bool encode_args_get(encode_args *g, PyObject *options)
     long long tile[2], origin[2], tile_origin[2];
 
     *g = (encode_args){.p = mtm_encode_params_default()};
-    if (!PyArg_ParseTuple(options, "zpdddii(ii)zO(LL)ziiiO(LL)(LL)ppppzzz", &p->codec, &lossy, &p->quality,
+    if (!PyArg_ParseTuple(options, "zpdddii(ii)zO(LL)ziiiO(LL)(LL)ppppzzzizi", &p->codec, &lossy, &p->quality,
                           &p->step, &p->rate, &p->layers, &p->levels, &p->block[0], &p->block[1],
                           &p->progression, &precincts, &tile[0], &tile[1], &p->tile_parts, &p->mct, &p->bits,
                           &p->style, &subsampling, &origin[0], &origin[1], &tile_origin[0], &tile_origin[1],
-                          &sop, &eph, &plt, &tlm, &p->container, &p->color, &p->comment))
+                          &sop, &eph, &plt, &tlm, &p->container, &p->color, &p->comment, &p->near_lossless,
+                          &p->interleave, &p->predictor))
         return false;
     p->lossy = lossy, p->sop = sop, p->eph = eph, p->no_plt = !plt, p->no_tlm = !tlm;
     for (int i = 0; i < 2; i++)

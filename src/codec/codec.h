@@ -52,6 +52,7 @@ typedef struct mtm_codec {
 } mtm_codec;
 
 extern const mtm_codec mtm_codec_j2k; /* both "j2k" and "htj2k" */
+extern const mtm_codec mtm_codec_jpegls, mtm_codec_rle;
 
 /* By whole.c, for a codec with `picture`: as the table's layout, decode and decode_rows. */
 mtm_status mtm_whole_layout(const mtm_codec *codec, const uint8_t *in, size_t n, const mtm_decode_params *p,
@@ -61,6 +62,10 @@ mtm_status mtm_whole_decode(const mtm_codec *codec, mtm_codec_ctx *c, const uint
                             mtm_error *err);
 mtm_status mtm_whole_decode_rows(const mtm_codec *codec, mtm_codec_ctx *c, const uint8_t *in, size_t n,
                                  const mtm_decode_params *p, mtm_rows_sink sink, void *user, mtm_error *err);
+/* The planes of an encoder as one array [Y, X, C] in the order wanted: the caller's memory where it lies so, else a copy.
+ * mtm_array_drop it. Errors: MTM_E_INVAL (planes of different sizes or types, or empty). */
+mtm_status mtm_whole_gather(mtm_array *out, const mtm_array *planes, int32_t n, mtm_codec_order order,
+                            mtm_error *err);
 /* Partial decoding met damage: p->report (may be NULL) gets a sentence and is not complete. */
 void mtm_codec_note(const mtm_decode_params *p, const char *fmt, ...) MTM_PRINTF(2, 3);
 /* DICOM's linear window (PS3.3 C.11.2.1.2.1) of p, in place. low and high both 0: 0 … 1. */

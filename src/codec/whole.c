@@ -93,32 +93,94 @@ static mtm_status check_planes(const want *w, const mtm_array *planes, int32_t n
 
 /* ---- where it is decoded to --------------------------------------------------------------------------- */
 
-/* The planes as one array [Y, X, C], when they are the whole picture in an order that the codec can write. */
+/* Planes of one type and size as one array [Y, X, C]; false when their distances differ. */
+static bool joined(mtm_array *out, const mtm_array *planes, int32_t n)
+{
+    const int64_t step = n > 1 ? (char *)planes[1].data - (char *)planes[0].data : 0;
+
+    for (int32_t i = 1; i < n; i++)
+        if (planes[i].dtype != planes[0].dtype ||
+            (char *)planes[i].data != (char *)planes[0].data + i * step ||
+            planes[i].stride[0] != planes[0].stride[0] || planes[i].stride[1] != planes[0].stride[1])
+            return false;
+    *out = (mtm_array){.data = planes[0].data, .ndim = 3, .dtype = planes[0].dtype};
+    out->shape[0] = planes[0].shape[0], out->shape[1] = planes[0].shape[1], out->shape[2] = n;
+    out->stride[0] = planes[0].stride[0], out->stride[1] = planes[0].stride[1];
+    out->stride[2] = n > 1 ? step : (int64_t)mtm_dtype_size(planes[0].dtype);
+    return true;
+}
+
+/* Whether an array [Y, X, C] lies in this order, aligned to its elements. */
+static bool in_order(const mtm_array *a, mtm_codec_order order)
+{
+    const int64_t size = (int64_t)mtm_dtype_size(a->dtype), n = a->shape[2];
+
+    if ((uintptr_t)a->data % (uintptr_t)size || a->stride[0] % size || a->stride[1] % size ||
+        a->stride[2] % size)
+        return false; /* odd memory: by way of a copy */
+    switch (order) {
+    case MTM_ORDER_INTERLEAVED:
+        return a->stride[1] == n * size && a->stride[2] == size && a->stride[0] >= a->shape[1] * n * size;
+    case MTM_ORDER_PLANAR:
+        return a->stride[1] == size && a->stride[0] >= a->shape[1] * size &&
+               (n == 1 || a->stride[2] == a->shape[0] * a->stride[0]);
+    default: return true;
+    }
+}
+
+/* The planes as one array, when they are the whole picture in an order that the codec can write. */
 static bool direct(mtm_array *dst, const want *w, const mtm_decode_params *p, const mtm_array *planes)
 {
     const mtm_codec_picture *const pic = &w->pic;
-    const int64_t size = (int64_t)mtm_dtype_size(pic->dtype), n = pic->channels;
-    const int64_t step = n > 1 ? (char *)planes[1].data - (char *)planes[0].data : size;
 
     if (p->components || p->rescale || w->y0 || w->x0 || w->y1 < pic->height || w->x1 < pic->width)
         return false;
+    return planes[0].dtype == pic->dtype && joined(dst, planes, pic->channels) && in_order(dst, pic->order);
+}
+
+/* [Y, X, C] over memory, without gaps. */
+static mtm_array view_in_order(void *data, const mtm_codec_picture *pic)
+{
+    const int64_t size = (int64_t)mtm_dtype_size(pic->dtype);
+    const bool planar = pic->order == MTM_ORDER_PLANAR;
+    mtm_array a = {.data = data, .ndim = 3, .dtype = pic->dtype};
+
+    a.shape[0] = pic->height, a.shape[1] = pic->width, a.shape[2] = pic->channels;
+    a.stride[1] = planar ? size : size * pic->channels;
+    a.stride[0] = a.stride[1] * pic->width;
+    a.stride[2] = planar ? a.stride[0] * pic->height : size;
+    return a;
+}
+
+mtm_status mtm_whole_gather(mtm_array *out, const mtm_array *planes, int32_t n, mtm_codec_order order,
+                            mtm_error *err)
+{
+    const mtm_codec_picture pic = {.height = planes[0].shape[0],
+                                   .width = planes[0].shape[1],
+                                   .channels = n,
+                                   .dtype = planes[0].dtype,
+                                   .order = order};
+    const int64_t shape[3] = {pic.height, pic.width, n};
+    mtm_array copy;
+
     for (int32_t i = 0; i < n; i++)
-        if (planes[i].dtype != pic->dtype || (char *)planes[i].data != (char *)planes[0].data + i * step ||
-            planes[i].stride[0] != planes[0].stride[0] || planes[i].stride[1] != planes[0].stride[1])
-            return false;
-    *dst = (mtm_array){.data = planes[0].data, .ndim = 3, .dtype = pic->dtype};
-    dst->shape[0] = pic->height, dst->shape[1] = pic->width, dst->shape[2] = n;
-    dst->stride[0] = planes[0].stride[0], dst->stride[1] = planes[0].stride[1], dst->stride[2] = step;
-    if ((uintptr_t)dst->data % (uintptr_t)size || dst->stride[0] % size)
-        return false; /* odd memory: by way of the scratch */
-    switch (pic->order) {
-    case MTM_ORDER_INTERLEAVED:
-        return dst->stride[1] == n * size && step == size && dst->stride[0] >= pic->width * n * size;
-    case MTM_ORDER_PLANAR:
-        return dst->stride[1] == size && dst->stride[0] >= pic->width * size &&
-               (n == 1 || step == pic->height * dst->stride[0]);
-    default: return dst->stride[1] % size == 0 && step % size == 0;
+        if (planes[i].dtype != pic.dtype || planes[i].shape[0] != pic.height ||
+            planes[i].shape[1] != pic.width)
+            return mtm_fail(err, MTM_E_INVAL, -1, "the planes are not of one size and type");
+    if (pic.height < 1 || pic.width < 1)
+        return mtm_fail(err, MTM_E_INVAL, -1, "a picture without pixels");
+    if (joined(out, planes, n) && in_order(out, order))
+        return MTM_OK;
+    MTM_TRY(mtm_array_new(&copy, pic.dtype, 3, shape, NULL, err));
+    *out = view_in_order(copy.data, &pic);
+    out->owner = copy.owner;
+    for (int32_t i = 0; i < n; i++) {
+        mtm_array to = *out;
+
+        to.ndim = 2, to.data = (char *)out->data + i * out->stride[2];
+        MTM_TRY(mtm_array_convert(&to, &planes[i], 1, 0, NULL, err));
     }
+    return MTM_OK;
 }
 
 /* A worker's memory for the whole picture. */
@@ -146,19 +208,6 @@ static mtm_status scratch_reserve(scratch *s, size_t size_bytes, mtm_error *err)
         return MTM_NOMEM(err);
     s->room_bytes = size_bytes;
     return MTM_OK;
-}
-
-static mtm_array scratch_view(const scratch *s, const mtm_codec_picture *pic)
-{
-    const int64_t size = (int64_t)mtm_dtype_size(pic->dtype);
-    const bool planar = pic->order == MTM_ORDER_PLANAR;
-    mtm_array a = {.data = s->data, .ndim = 3, .dtype = pic->dtype};
-
-    a.shape[0] = pic->height, a.shape[1] = pic->width, a.shape[2] = pic->channels;
-    a.stride[1] = planar ? size : size * pic->channels;
-    a.stride[0] = a.stride[1] * pic->width;
-    a.stride[2] = planar ? a.stride[0] * pic->height : size;
-    return a;
 }
 
 /* ---- from the scratch to the caller ------------------------------------------------------------------- */
@@ -222,7 +271,7 @@ static mtm_status decode_by_scratch(const mtm_codec *codec, mtm_codec_ctx *c, sc
                          mtm_dtype_size(w->pic.dtype); /* checked by want_get */
 
     MTM_TRY(scratch_reserve(s, bytes, err));
-    const mtm_array all = scratch_view(s, &w->pic);
+    const mtm_array all = view_in_order(s->data, &w->pic);
     MTM_TRY(codec->decode_picture(c, in, n, p, &w->pic, &all, err));
     return deliver(w, p, &all, planes, err);
 }
