@@ -70,6 +70,7 @@ typedef struct mtm_codec_info {
     int32_t n_warnings;
     const char *const *warnings;
     int32_t near_lossless; /* "jpegls": largest error of a sample; 0: lossless */
+    int32_t predictor;     /* lossless JPEG: 1 … 7 (T.81 table H.1); 0: other coding */
 } mtm_codec_info;
 
 /* Reads headers only (boxes, main header, tile-part headers). limits NULL: defaults. Free with mtm_codec_info_free. Errors:
