@@ -13,16 +13,16 @@ extern "C" {
 /* ---- dictionary (PS3.6) ------------------------------------------------------------------------------- */
 
 typedef struct mtm_dicom_entry {
-    uint32_t tag;        /* group << 16 | element; of a repeating group its first */
-    char vr[9];          /* "US", or what may stand there: "US or SS", "OB or OW" */
-    char vm[12];         /* "1", "1-n", "2-2n" */
+    uint32_t tag; /* group << 16 | element; of a repeating group its first */
+    char vr[16];  /* "US", or what may stand there: "US or SS", "OB or OW"; "" of items and delimiters */
+    char vm[12];  /* "1", "1-n", "2-2n" */
     const char *keyword; /* "PixelSpacing" */
     const char *name;
     bool retired;
 } mtm_dicom_entry;
 
 /* NULL: not in the dictionary (private, or unknown). Repeating groups (60xx) are found by every member; group lengths
- * (gggg,0000) and private creators (odd group, 0010 … 00FF) too. */
+ * (gggg,0000) and private creators (odd group, 0010 … 00FF) too: with tag 0 and keyword "". */
 MTM_API const mtm_dicom_entry *mtm_dicom_entry_by_tag(uint32_t tag);
 MTM_API const mtm_dicom_entry *mtm_dicom_entry_by_keyword(const char *keyword);
 
@@ -46,14 +46,16 @@ typedef struct mtm_dicom_options {
 } mtm_dicom_options;
 
 enum {
-    MTM_DICOM_ITEM = 1,      /* tag FFFE,E000: an item, or a fragment of encapsulated pixel data */
+    MTM_DICOM_ITEM = 1,      /* tag FFFE,E000: an item of a sequence */
     MTM_DICOM_SEQUENCE = 2,  /* SQ, or UN that holds items */
     MTM_DICOM_UNDEFINED = 4, /* had an undefined length in the file */
     MTM_DICOM_ENCAPSULATED =
-        8,               /* pixel data in fragments: its children are the items, the first the offset table */
-    MTM_DICOM_BULK = 16, /* too large to be kept: mtm_dicom_value_read reads it from the file */
+        8, /* a value in fragments: offset_bytes and length_bytes span all its items, the offset table with them, without the
+            * sequence delimiter. Always BULK; the items are no lines of the table */
+    MTM_DICOM_BULK = 16,       /* too large to be kept: mtm_dicom_value_read reads it from the file */
     MTM_DICOM_BIG_ENDIAN = 32, /* the value's byte order */
-    MTM_DICOM_IMPLICIT = 64    /* no VR in the file: vr comes from the dictionary or the data set's context */
+    MTM_DICOM_IMPLICIT = 64,   /* no VR in the file: vr comes from the dictionary or the data set's context */
+    MTM_DICOM_UN = 128         /* UN in the file; vr is what the dictionary says, or SQ (PS3.5 6.2.2) */
 };
 
 /* One line of the table that a data set is. The table is in file order, parents before children. */
@@ -89,15 +91,17 @@ MTM_API const char *mtm_dicom_warning_get(const mtm_dicom *d, int32_t i); /* one
 MTM_API const mtm_dicom_element *mtm_dicom_find(const mtm_dicom *d, const mtm_dicom_element *item,
                                                 uint32_t tag);
 /* "PatientID", "00100020", "(0010,0020)", "PerFrameFunctionalGroupsSequence[3].PlanePositionSequence[0].ImagePositionPatient",
- * "(0029,10)[SIEMENS CSA HEADER]" + element for private ones: "(0029,[SIEMENS CSA HEADER]10)". Items count from 0.
- * Errors: MTM_E_INVAL (no such keyword, malformed path), MTM_E_NOTFOUND. */
+ * "(0029,[SIEMENS CSA HEADER]10)": element xx10 of the block which that private creator has reserved. Items count from 0; a path
+ * that ends with one gives the item. Errors: MTM_E_INVAL (no such keyword, malformed path), MTM_E_NOTFOUND. */
 MTM_API mtm_status mtm_dicom_find_path(const mtm_dicom_element **out, const mtm_dicom *d, const char *path,
                                        mtm_error *err);
 MTM_API int32_t mtm_dicom_item_count(const mtm_dicom *d, const mtm_dicom_element *sequence);
 MTM_API const mtm_dicom_element *mtm_dicom_item(const mtm_dicom *d, const mtm_dicom_element *sequence,
                                                 int32_t i); /* NULL: there are fewer */
 
-/* Values. i counts from 0 within the element. False: absent, empty, or no such number. Text numbers (IS, DS) are parsed. */
+/* Values. i counts from 0 within the element: items of a sequence, values between backslashes, numbers of a binary VR (of OW
+ * words, of OB and UN bytes). False: absent, empty, no such value, or no number; for i64 also no whole number, or too large.
+ * Text numbers (IS, DS) are parsed; AT is group << 16 | element. */
 MTM_API int64_t mtm_dicom_value_count(const mtm_dicom *d, const mtm_dicom_element *e);
 MTM_API bool mtm_dicom_i64(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i, int64_t *out);
 MTM_API bool mtm_dicom_f64(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i, double *out);

@@ -1,8 +1,10 @@
-/* codec/deflate.c: gzip and zlib by libdeflate.
+/* codec/deflate.c: gzip, zlib and bare deflate by libdeflate.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "deflate.h"
 
 #include <libdeflate.h>
+
+#include "base/size.h"
 
 typedef struct libdeflate_compressor compressor;
 MTM_DEFINE_AUTO(compressor, libdeflate_free_compressor)
@@ -50,5 +52,38 @@ mtm_status mtm_zlib_inflate(void *dst, size_t room_bytes, size_t *size_bytes, co
     case LIBDEFLATE_INSUFFICIENT_SPACE:
         return mtm_fail(err, MTM_E_LIMIT, -1, "the zlib stream holds more than %zu bytes", room_bytes);
     default: return mtm_fail(err, MTM_E_CORRUPT, -1, "broken zlib stream");
+    }
+}
+
+mtm_status mtm_raw_inflate(uint8_t **out, size_t *size_bytes, const uint8_t *in, size_t n, size_t guess_bytes,
+                           uint64_t most_bytes, uint64_t max_expansion, mtm_error *err)
+{
+    MTM_AUTO(decompressor) d = libdeflate_alloc_decompressor();
+    uint64_t most, room;
+
+    if (!d)
+        return MTM_NOMEM(err);
+    if (!mtm_mul_u64(n, max_expansion, &most) || most > most_bytes)
+        most = most_bytes;
+    room = guess_bytes ? guess_bytes : (uint64_t)n * 4 + 1024;
+    for (;; room *= 4) {
+        MTM_AUTO_MEM uint8_t *bytes = NULL;
+        enum libdeflate_result result;
+
+        room = room < most ? room : most;
+        bytes = mtm_alloc(room);
+        if (!bytes)
+            return MTM_NOMEM(err);
+        result = libdeflate_deflate_decompress(d, in, n, bytes, room, size_bytes);
+        if (result == LIBDEFLATE_SUCCESS) {
+            *out = bytes;
+            bytes = NULL;
+            return MTM_OK;
+        }
+        if (result != LIBDEFLATE_INSUFFICIENT_SPACE)
+            return mtm_fail(err, MTM_E_CORRUPT, -1, "broken deflate stream");
+        if (room == most)
+            return mtm_fail(err, MTM_E_LIMIT, -1,
+                            "the deflate stream of %zu bytes holds more than %" PRIu64 " bytes", n, most);
     }
 }

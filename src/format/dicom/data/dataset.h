@@ -40,11 +40,14 @@ struct mtm_dicom {
     mtm_source *source; /* NULL: built */
     uint8_t *inflated;  /* a deflated data set (offsets count from its first byte); NULL: none */
     uint64_t inflated_bytes;
-    const mtm_dicom *
-        *from; /* [n], built: whose file a BULK value's or a fragment's offset_bytes means; NULL: own */
+    const mtm_dicom **from; /* [n], built: whose file a BULK value's offset_bytes means; NULL: own */
     char *path;
     mtm_limits limits;
-    dcm_arena arena; /* values, names, warnings */
+    uint32_t stopped_at;       /* the tag of the pixel data that stop_at_pixels left out; 0: none */
+    bool unsorted;             /* somewhere tags do not ascend, or occur twice: look-up is then linear */
+    bool implicit, big_endian; /* how the data set (without its meta information) is written */
+    int64_t data_at;           /* first byte of the data set, behind the file meta information */
+    dcm_arena arena;           /* values, names, warnings */
     const char *warnings[DCM_MOST_WARNINGS];
     int32_t n_warnings;
     uint64_t file_bytes;  /* of the file it was read from */
@@ -71,6 +74,10 @@ int64_t dcm_i64(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t tag,
 double dcm_f64(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t tag, double fallback);
 /* Exactly n numbers; false: fewer, or not finite. */
 bool dcm_f64s(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t tag, double *out, int n);
+/* All numbers of an element, BULK ones too, in new memory (mtm_free); text that is no number: NaN. Errors: MTM_E_NOMEM, MTM_E_IO,
+ * MTM_E_LIMIT, MTM_E_INVAL (a VR without numbers). */
+mtm_status dcm_numbers(const mtm_dicom *d, const mtm_dicom_element *e, double **out, int64_t *n,
+                       mtm_error *err);
 /* First value; buf "" when absent. */
 bool dcm_ascii(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t tag, char *buf, size_t room);
 /* First item of the sequence `tag`; NULL: none. */
