@@ -51,6 +51,25 @@ void dcm_arena_free(dcm_arena *a)
     a->used = a->room = 0;
 }
 
+void dcm_arena_reset(dcm_arena *a)
+{
+    dcm_block *largest = NULL;
+
+    while (a->blocks) {
+        dcm_block *const b = a->blocks;
+        dcm_block *const drop = largest && largest->room >= b->room ? b : largest;
+
+        a->blocks = b->next;
+        if (drop != b)
+            largest = b;
+        mtm_free(drop);
+    }
+    if (largest)
+        largest->next = NULL;
+    a->blocks = largest;
+    a->used = 0, a->room = largest ? largest->room : 0;
+}
+
 mtm_status dcm_new(mtm_dicom **out, const char *path, const mtm_limits *limits, mtm_error *err)
 {
     MTM_AUTO(mtm_dicom) d = mtm_alloc_zero(1, sizeof *d);

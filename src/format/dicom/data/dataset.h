@@ -31,10 +31,11 @@ typedef struct dcm_arena {
 
 void *dcm_arena_get(dcm_arena *a, size_t size_bytes); /* 8-byte aligned; NULL: out of memory */
 void dcm_arena_free(dcm_arena *a);
+void dcm_arena_reset(dcm_arena *a); /* empty again, with its largest block */
 
 struct mtm_dicom {
     mtm_dicom_element *elements; /* [n] */
-    int32_t n;
+    int32_t n, room;
     char transfer_syntax
         [68];           /* of the data set as it lies in the file or, of a built one, as it will be written */
     mtm_source *source; /* NULL: built */
@@ -43,7 +44,6 @@ struct mtm_dicom {
     const mtm_dicom **from; /* [n], built: whose file a BULK value's offset_bytes means; NULL: own */
     char *path;
     mtm_limits limits;
-    uint32_t stopped_at;       /* the tag of the pixel data that stop_at_pixels left out; 0: none */
     bool unsorted;             /* somewhere tags do not ascend, or occur twice: look-up is then linear */
     bool implicit, big_endian; /* how the data set (without its meta information) is written */
     int64_t data_at;           /* first byte of the data set, behind the file meta information */

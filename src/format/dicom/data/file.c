@@ -257,22 +257,57 @@ static mtm_status source_parse(mtm_dicom *d, const mtm_dicom_options *opt, mtm_e
     return MTM_OK;
 }
 
+/* Fills a data set that has nothing but its memory. The source is taken in any case. */
+static mtm_status data_set_open(mtm_dicom *d, mtm_source *source, const mtm_dicom_options *opt,
+                                mtm_error *err)
+{
+    mtm_status s;
+
+    d->source = source;
+    d->file_bytes = mtm_source_size(source);
+    if (opt && opt->struct_size != sizeof *opt)
+        return mtm_fail(err, MTM_E_INVAL, -1, "mtm_dicom_options.struct_size is %u instead of %zu",
+                        (unsigned)opt->struct_size, sizeof *opt);
+    s = source_parse(d, opt, err);
+    return s ? mtm_error_where(err, s, d->path) : MTM_OK;
+}
+
 mtm_status dcm_open_source(mtm_dicom **out, mtm_source *source, const mtm_dicom_options *opt, mtm_error *err)
 {
     MTM_AUTO(mtm_source) taken = source;
     MTM_AUTO(mtm_dicom) d = NULL;
-    mtm_status s;
 
-    if (opt && opt->struct_size != sizeof *opt)
-        return mtm_fail(err, MTM_E_INVAL, -1, "mtm_dicom_options.struct_size is %u instead of %zu",
-                        (unsigned)opt->struct_size, sizeof *opt);
     MTM_TRY(dcm_new(&d, mtm_source_path(source), opt ? opt->limits : NULL, err));
-    d->source = mtm_source_steal(&taken);
-    s = source_parse(d, opt, err);
-    if (s)
-        return mtm_error_where(err, s, d->path);
+    MTM_TRY(data_set_open(d, mtm_source_steal(&taken), opt, err));
     *out = mtm_dicom_steal(&d);
     return MTM_OK;
+}
+
+/* Empty, but for the table's and the arena's memory. */
+static void data_set_reset(mtm_dicom *d, const mtm_dicom_options *opt)
+{
+    const mtm_limits limits = opt && opt->limits ? *opt->limits : mtm_limits_default();
+    dcm_arena arena = d->arena;
+
+    mtm_source_close(d->source);
+    mtm_free(d->inflated);
+    mtm_free(d->path);
+    dcm_arena_reset(&arena);
+    *d = (mtm_dicom){.elements = d->elements, .room = d->room, .arena = arena, .limits = limits};
+}
+
+mtm_status dcm_reopen(mtm_dicom **d, const char *path, const mtm_dicom_options *opt, mtm_error *err)
+{
+    mtm_source *source;
+
+    if (!*d)
+        return mtm_dicom_open(d, path, opt, err);
+    data_set_reset(*d, opt);
+    (*d)->path = mtm_strdup(path);
+    if (!(*d)->path)
+        return MTM_NOMEM(err);
+    MTM_TRY(mtm_source_open(&source, path, err));
+    return data_set_open(*d, source, opt, err);
 }
 
 mtm_status mtm_dicom_open(mtm_dicom **out, const char *path, const mtm_dicom_options *opt, mtm_error *err)

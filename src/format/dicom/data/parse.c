@@ -70,20 +70,20 @@ static dcm_level *top_of(dcm_parser *p)
 static mtm_status lines_grow(dcm_parser *p, mtm_error *err)
 {
     const int32_t first = 384;
-    const int64_t room = p->room ? (int64_t)p->room * 2 : first;
+    const int64_t room = p->d->room ? (int64_t)p->d->room * 2 : first;
     mtm_dicom_element *lines;
 
     /* A line may be worth 8 bytes of the file: the table is priced too. */
-    if ((uint64_t)p->room * sizeof *lines > p->d->limits.max_header_bytes * 4 || room > INT32_MAX)
+    if ((uint64_t)p->d->room * sizeof *lines > p->d->limits.max_header_bytes * 4 || room > INT32_MAX)
         return mtm_fail(err, MTM_E_LIMIT, (int64_t)p->at,
                         "more than %" PRId32 " data elements for a header of %" PRIu64
                         " bytes (max_header_bytes)",
-                        p->room, p->d->limits.max_header_bytes);
+                        p->d->room, p->d->limits.max_header_bytes);
     lines = mtm_realloc(p->d->elements, (size_t)room * sizeof *lines);
     if (!lines)
         return MTM_NOMEM(err);
     p->d->elements = lines;
-    p->room = (int32_t)room;
+    p->d->room = (int32_t)room;
     return MTM_OK;
 }
 
@@ -93,7 +93,7 @@ static inline mtm_status line_add(dcm_parser *p, const header *h, uint64_t value
     const dcm_level *const l = top_of(p);
     mtm_dicom_element *e;
 
-    if (p->d->n == p->room)
+    if (p->d->n == p->d->room)
         MTM_TRY(lines_grow(p, err));
     e = &p->d->elements[p->d->n++];
     e->tag = h->tag;
@@ -433,7 +433,7 @@ static inline mtm_status element_step(dcm_parser *p, mtm_error *err)
     MTM_TRY(header_read(p, &h, err));
     if (p->depth == 0 && ((p->group != DCM_ANY_GROUP && (int32_t)(h.tag >> 16) != p->group) ||
                           (p->stop_at_pixels && is_pixels(h.tag)))) {
-        p->d->stopped_at = is_pixels(h.tag) ? h.tag : 0;
+        p->d->pixels_left_out = is_pixels(h.tag);
         p->done = true;
         return MTM_OK;
     }

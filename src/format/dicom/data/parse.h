@@ -30,7 +30,6 @@ typedef struct dcm_parser {
     const uint8_t *memory; /* the whole input; NULL: read from d->source */
     const uint8_t *view;   /* input bytes [view_at, view_end) */
     uint64_t view_at, view_end, loaded_bytes;
-    int32_t room;      /* of d->elements */
     int32_t n_unclear; /* elements whose VR the context decides */
     int32_t group;     /* only elements of this group are read; DCM_ANY_GROUP: all */
     bool stop_at_pixels, done;
