@@ -4,6 +4,7 @@
 #include "jpeg.h"
 
 #include "base/size.h"
+#include "turbo.h"
 
 enum { MOST_SCANS = 512 /* of a progressive stream, each of which may touch every block */ };
 
@@ -76,6 +77,12 @@ static mtm_status check_price(const jpeg_stream *s, const mtm_decode_params *p, 
     return MTM_OK;
 }
 
+/* 8-bit DCT streams are libjpeg-turbo's. */
+static bool is_turbo(const jpeg_frame *f)
+{
+    return f->bits == 8 && f->sof <= JPEG_SOF2;
+}
+
 /* Components are brought to one size by repeating or interpolating whole numbers of times. */
 static mtm_status check_sampling(const jpeg_frame *f, mtm_error *err)
 {
@@ -97,7 +104,7 @@ static mtm_status picture_of(mtm_codec_picture *pic, jpeg_stream *s, const uint8
                                .channels = s->frame.n,
                                .bits = s->frame.bits,
                                .dtype = s->frame.bits <= 8 ? MTM_U8 : MTM_U16,
-                               .order = MTM_ORDER_ANY};
+                               .order = is_turbo(&s->frame) ? MTM_ORDER_INTERLEAVED : MTM_ORDER_ANY};
     return MTM_OK;
 }
 
@@ -236,10 +243,29 @@ static mtm_status decode_picture(mtm_codec_ctx *c, const uint8_t *in, size_t n, 
     mtm_status s;
 
     MTM_TRY(picture_of(&again, &j.stream, in, n, p, err));
+    if (is_turbo(&j.stream.frame))
+        return mtm_jpeg_turbo_decode(dst, in, n, p, err);
     MTM_TRY(take(c, &w, err));
     j.state = w->state;
     s = decode_process(&j, err ? err : &own);
     mtm_codec_worker_give(c, w);
+    return s;
+}
+
+/* ---- encoding ----------------------------------------------------------------------------------------- */
+
+static mtm_status encode(mtm_codec_ctx *c, const mtm_array *planes, int32_t n, const mtm_encode_params *p,
+                         mtm_bytes *out, mtm_error *err)
+{
+    mtm_array a = {0};
+    mtm_status s;
+
+    if (!p->lossy)
+        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "JPEG is written with a quality (baseline) only");
+    s = mtm_whole_gather(&a, planes, n, MTM_ORDER_INTERLEAVED, err);
+    if (!s)
+        s = mtm_jpeg_turbo_encode(out, &a, p, err);
+    mtm_array_drop(&a);
     return s;
 }
 
@@ -254,10 +280,11 @@ static bool detect(const uint8_t *in, size_t n)
 
 const mtm_codec mtm_codec_jpeg = {
     .name = "jpeg",
-    .flags = MTM_CODEC_REGION | MTM_CODEC_BATCH,
+    .flags = MTM_CODEC_ENCODE,
     .detect = detect,
     .info = jpeg_info_new,
     .info_free = jpeg_info_free,
     .picture = picture,
     .decode_picture = decode_picture,
+    .encode = encode,
 };
