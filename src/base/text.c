@@ -69,7 +69,7 @@ bool mtm_text_f64(const char *s, size_t n, double *out, size_t *used)
     return true;
 }
 
-static bool reserve(mtm_text *t, size_t more)
+bool mtm_text_reserve(mtm_text *t, size_t more)
 {
     size_t room = t->room ? t->room : 256;
     char *s;
@@ -95,12 +95,20 @@ void mtm_text_add(mtm_text *t, const char *fmt, ...)
     va_start(ap, fmt);
     n = vsnprintf(NULL, 0, fmt, ap);
     va_end(ap);
-    if (n < 0 || !reserve(t, (size_t)n + 1))
+    if (n < 0 || !mtm_text_reserve(t, (size_t)n + 1))
         return;
     va_start(ap, fmt);
     vsnprintf(t->s + t->n, t->room - t->n, fmt, ap);
     va_end(ap);
     t->n += (size_t)n;
+}
+
+void mtm_text_put(mtm_text *t, const void *s, size_t n)
+{
+    if ((t->room - t->n <= n || t->failed) && !mtm_text_reserve(t, n))
+        return;
+    memcpy(t->s + t->n, s, n);
+    t->n += n;
 }
 
 void mtm_text_add_json(mtm_text *t, const char *s)
@@ -141,7 +149,7 @@ void mtm_text_add_f64(mtm_text *t, double x)
 mtm_status mtm_text_take(mtm_text *t, char **out, mtm_error *err)
 {
     if (!t->failed)
-        reserve(t, 1);
+        mtm_text_reserve(t, 1);
     if (t->failed) {
         mtm_text_drop(t);
         return MTM_NOMEM(err);
