@@ -134,6 +134,16 @@ typedef struct mtm_dicom_json_options {
 MTM_API mtm_status mtm_dicom_to_json(char **out, size_t *size_bytes, const mtm_dicom *d,
                                      const mtm_dicom_json_options *opt, mtm_error *err);
 
+typedef struct mtm_dicom_dump_options {
+    uint32_t struct_size;
+    const mtm_dicom_element *item; /* NULL: everything */
+    int32_t width;                 /* characters of a line, longer values are cut; 0: 110 */
+} mtm_dicom_dump_options;
+
+/* For people: one line per element: tag, VR, keyword, value; items indented. UTF-8, in new memory. */
+MTM_API mtm_status mtm_dicom_dump(char **out, const mtm_dicom *d, const mtm_dicom_dump_options *opt,
+                                  mtm_error *err);
+
 /* ---- pixels ------------------------------------------------------------------------------------------- */
 
 /* What the pixel attributes say, with defaults filled in. */

@@ -2,6 +2,7 @@
 
     im = mt.open("t1.nii.gz"); im[80:90]             one handle for every picture, read by box
     mt.codec.decode(data, region=…), mt.codec.encode(a)   JPEG 2000 and HTJ2K
+    ds = mt.dicom.read("slice.dcm"); ds.PatientID    DICOM data sets
     mt.ops.resize(a, size=(96, 96, 96))              operators on NumPy arrays of any stride
     mt.metrics.dice(pred, label, classes=4)          measures; mt.torch has losses
     mt.infer.sliding_window(image, network, size=96)   inference in overlapping windows
@@ -13,7 +14,7 @@ Long calls release the interpreter's lock. Errors derive from mt.Error.
 SPDX-License-Identifier: Apache-2.0
 """
 
-from . import _core, codec, ops
+from . import _core, codec, dicom, ops
 from ._core import Array, Index, cpu_flags, get_threads, set_threads
 from .chain import Apply, Chain, Operator, Sample
 from .errors import (
@@ -76,6 +77,7 @@ __all__ = [
     "codec",
     "convert",
     "cpu_flags",
+    "dicom",
     "explain",
     "get_threads",
     "histogram",

@@ -2,6 +2,7 @@
 
 from . import (
     codec as codec,
+    dicom as dicom,
     explain as explain,
     infer as infer,
     items as items,

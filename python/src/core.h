@@ -16,7 +16,8 @@ typedef struct core_state {
     PyObject *classes; /* dict: status number → exception class (microtome.errors.BY_CODE) */
     PyObject
         *asarray; /* numpy.asarray, looked up when first needed: importing microtome does not import NumPy */
-    PyTypeObject *array_type, *image_type, *index_type, *chain_type, *loader_type, *window_sum_type;
+    PyTypeObject *array_type, *image_type, *index_type, *chain_type, *loader_type, *window_sum_type,
+        *dicom_type;
     /* Made when first needed, and made anew in a forked child, where the parent's threads do not exist. */
     long owner_pid;
     int threads; /* as asked for; 0: one per CPU */
@@ -153,5 +154,6 @@ int core_image_add(PyObject *module);
 int core_chain_add(PyObject *module);
 int core_loader_add(PyObject *module);
 int core_window_add(PyObject *module);
+int core_dicom_add(PyObject *module);
 
 #endif

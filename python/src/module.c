@@ -131,9 +131,9 @@ static PyMethodDef methods[] = {{"set_threads", set_threads, METH_O, set_threads
                                 {"cpu_flags", cpu_flags, METH_NOARGS, cpu_flags_doc},
                                 {0}};
 
-static int (*const parts[])(PyObject *module) = {core_array_add,   core_codec_add,  core_ops_add,
-                                                 core_objects_add, core_image_add,  core_chain_add,
-                                                 core_loader_add,  core_window_add, NULL};
+static int (*const parts[])(PyObject *module) = {
+    core_array_add, core_codec_add,  core_ops_add,    core_objects_add, core_image_add,
+    core_chain_add, core_loader_add, core_window_add, core_dicom_add,   NULL};
 
 static int core_exec(PyObject *module)
 {
@@ -163,6 +163,7 @@ static int core_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(st->chain_type);
     Py_VISIT(st->loader_type);
     Py_VISIT(st->window_sum_type);
+    Py_VISIT(st->dicom_type);
     return 0;
 }
 
@@ -178,6 +179,7 @@ static int core_clear(PyObject *module)
     Py_CLEAR(st->chain_type);
     Py_CLEAR(st->loader_type);
     Py_CLEAR(st->window_sum_type);
+    Py_CLEAR(st->dicom_type);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "codec/deflate.h"
 #include "parse.h"
 #include "syntax.h"
+#include "text.h"
 
 enum { PREAMBLE_BYTES = 128, PREFIX_BYTES = 4, META_GROUP = 2, COMMAND_GROUP = 0, HEAD_BYTES = 1024 };
 
@@ -214,6 +215,7 @@ static mtm_status data_set_read(dcm_parser *p, mtm_error *err)
     p->d->big_endian = syntax->big_endian;
     if (p->n_unclear > 0)
         dcm_unclear_decide(p->d);
+    dcm_charset_warn(p->d);
     return MTM_OK;
 }
 
