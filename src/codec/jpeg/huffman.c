@@ -105,6 +105,22 @@ mtm_status jpeg_diff_code_make(jpeg_diff_code *d, const jpeg_huffman *h, unsigne
     return MTM_OK;
 }
 
+mtm_status jpeg_run_code_make(jpeg_run_code *d, const jpeg_huffman *h, unsigned number, int64_t scan_offset,
+                              mtm_error *err)
+{
+    unsigned index = 0;
+    uint32_t code = 0;
+
+    MTM_TRY(check_there(h, "AC coefficients", number, scan_offset, err));
+    code_make(&d->code, h);
+    memset(d->fast, 0, sizeof d->fast);
+    for (unsigned l = 1; l <= JPEG_LOOK; l++, code <<= 1)
+        for (unsigned k = 0; k < h->count[l]; k++, index++, code++)
+            for (uint32_t i = 0; i < 1u << (JPEG_LOOK - l); i++)
+                d->fast[(code << (JPEG_LOOK - l)) + i] = (uint16_t)(l << 8 | h->values[index]);
+    return MTM_OK;
+}
+
 int32_t jpeg_diff_long(const jpeg_diff_code *d, jpeg_bits *b)
 {
     int32_t diff = 0, category;

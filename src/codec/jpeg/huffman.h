@@ -91,7 +91,7 @@ typedef struct jpeg_diff_code {
 
 /* Codes of AC coefficients: a run of zeros and a category. */
 typedef struct jpeg_run_code {
-    uint32_t fast[1 << JPEG_LOOK]; /* JPEG_RUN_…; 0: the long way */
+    uint16_t fast[1 << JPEG_LOOK]; /* run << 4 | category, bits of the code << 8; 0: the long way */
     jpeg_code code;
 } jpeg_run_code;
 

@@ -223,33 +223,48 @@ void jpeg_put_row(const jpeg_job *j, int32_t c, int64_t y, const uint16_t *row, 
     }
 }
 
-static mtm_status decode_process(jpeg_job *j, mtm_error *err)
+void jpeg_put_line(const jpeg_job *j, int32_t c, int64_t y, const uint16_t *row)
 {
-    const jpeg_frame *const f = &j->stream.frame;
+    const mtm_array *const a = j->dst;
+    char *const dst = (char *)a->data + y * a->stride[0] + c * a->stride[2];
 
-    if (f->sof == JPEG_SOF3)
-        return jpeg_lossless_decode(j, err);
-    return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "%d-bit %s JPEG is not decoded", f->bits,
-                    jpeg_process_name(f->sof));
+    if (a->dtype == MTM_U8)
+        put_u8((uint8_t *)dst, a->stride[1], a->shape[1], row, 0, 1);
+    else
+        put_u16((uint16_t *)(void *)dst, a->stride[1] / 2, a->shape[1], row, 0, 1);
 }
 
-static mtm_status decode_picture(mtm_codec_ctx *c, const uint8_t *in, size_t n, const mtm_decode_params *p,
-                                 const mtm_codec_picture *pic, const mtm_array *dst, mtm_error *err)
+static mtm_status decode_process(jpeg_job *j, mtm_error *err)
+{
+    MTM_TRY(j->stream.frame.sof == JPEG_SOF3 ? jpeg_lossless_decode(j, err) : jpeg_dct_decode(j, err));
+    if (j->p->to_rgb && jpeg_color(&j->stream) == JPEG_COLOR_YCC)
+        jpeg_to_rgb(j->dst, j->stream.frame.bits);
+    return MTM_OK;
+}
+
+mtm_status jpeg_decode_own(mtm_codec_ctx *c, const uint8_t *in, size_t n, const mtm_decode_params *p,
+                           const mtm_array *dst, mtm_error *err)
 {
     jpeg_job j = {.dst = dst, .p = p};
-    mtm_codec_picture again;
+    mtm_codec_picture pic;
     mtm_error own = {0}; /* notes need the sentence */
     mtm_codec_worker *w;
     mtm_status s;
 
-    MTM_TRY(picture_of(&again, &j.stream, in, n, p, err));
-    if (is_turbo(&j.stream.frame))
-        return mtm_jpeg_turbo_decode(dst, in, n, p, err);
+    MTM_TRY(picture_of(&pic, &j.stream, in, n, p, err));
     MTM_TRY(take(c, &w, err));
     j.state = w->state;
     s = decode_process(&j, err ? err : &own);
     mtm_codec_worker_give(c, w);
     return s;
+}
+
+static mtm_status decode_picture(mtm_codec_ctx *c, const uint8_t *in, size_t n, const mtm_decode_params *p,
+                                 const mtm_codec_picture *pic, const mtm_array *dst, mtm_error *err)
+{
+    if (pic->order == MTM_ORDER_INTERLEAVED)
+        return mtm_jpeg_turbo_decode(dst, in, n, p, err);
+    return jpeg_decode_own(c, in, n, p, dst, err);
 }
 
 /* ---- encoding ----------------------------------------------------------------------------------------- */

@@ -22,9 +22,17 @@ typedef struct jpeg_state {
     jpeg_bits bits;
     jpeg_room clean;        /* entropy-coded bytes without stuffing */
     jpeg_room samples;      /* rows or planes */
-    jpeg_room coefficients; /* progressive: all of them */
+    jpeg_room coefficients; /* of DCT frames: all of them */
     jpeg_diff_code diff[JPEG_MOST_COMPONENTS];
+    jpeg_run_code run[JPEG_MOST_COMPONENTS];
 } jpeg_state;
+
+/* A component of a DCT frame: whole MCUs. */
+typedef struct jpeg_plane {
+    int64_t blocks_wide, blocks_high;
+    int16_t *coefs;    /* 64 of a block, in natural order, block by block */
+    uint16_t *samples; /* 8 · blocks_wide of a row */
+} jpeg_plane;
 
 /* One decoding call. */
 typedef struct jpeg_job {
@@ -32,6 +40,7 @@ typedef struct jpeg_job {
     jpeg_stream stream;
     const mtm_array *dst; /* [Y, X, C], U8 or U16 */
     const mtm_decode_params *p;
+    jpeg_plane planes[JPEG_MOST_COMPONENTS];
     unsigned seen; /* components that had a scan, a bit each */
 } jpeg_job;
 
@@ -50,11 +59,22 @@ mtm_status jpeg_info_new(mtm_codec_info **out, const uint8_t *in, size_t n, cons
                          mtm_error *err);
 void jpeg_info_free(mtm_codec_info *i);
 
-/* All scans into j->dst. Errors: MTM_E_CORRUPT with the offset, MTM_E_NOMEM. */
+/* Decodes without libjpeg-turbo: dst is [Y, X, C] of the stream's size, U8 or U16, any strides. */
+mtm_status jpeg_decode_own(mtm_codec_ctx *c, const uint8_t *in, size_t n, const mtm_decode_params *p,
+                           const mtm_array *dst, mtm_error *err);
+/* All scans into j->dst (SOF3; SOF0, 1, 2). Errors: MTM_E_CORRUPT with the offset, MTM_E_NOMEM. */
 /* Row y of component c, of its own size, to where it belongs in dst: each sample repeated where the component is subsampled, and shifted
  * up by `low` bits. */
 void jpeg_put_row(const jpeg_job *j, int32_t c, int64_t y, const uint16_t *row, uint32_t low);
 
+/* Row y of the picture, of component c, to dst. */
+void jpeg_put_line(const jpeg_job *j, int32_t c, int64_t y, const uint16_t *row);
+/* From the planes' samples to dst, in the picture's size. Errors: MTM_E_NOMEM. */
+mtm_status jpeg_upsample(jpeg_job *j, mtm_error *err);
+/* YCC to RGB in place: [Y, X, 3], U8 or U16. */
+void jpeg_to_rgb(const mtm_array *a, int32_t bits);
+
 mtm_status jpeg_lossless_decode(jpeg_job *j, mtm_error *err);
+mtm_status jpeg_dct_decode(jpeg_job *j, mtm_error *err);
 
 #endif
