@@ -299,11 +299,17 @@ typedef struct mtm_dicom_series_write_options {
     const double
         *affine; /* row-major 4×4, voxel (x, y, z) → mm RAS+; NULL: unit voxels, no patient geometry */
     const char *description, *patient_id; /* NULL: "" */
+    bool quantize; /* values that 16 bits do not hold are rounded to 65536 steps, by slope and intercept */
+    double
+        *max_error; /* NULL, or receives how far a value may be from what was given: 0 where all are exact */
+    mtm_pool *pool; /* slices side by side; NULL: the calling thread */
     mtm_dicom_write_options write;
 } mtm_dicom_series_write_options;
 
-/* [Z, Y, X], [Y, X] or [Z, Y, X, 3]: one instance per slice in `folder` (made when absent): with an affine as MR or CT images when
- * `like` is one, else secondary captures. */
+/* [Z, Y, X], [Y, X] or [Z, Y, X, 3] (U8, RGB): one instance per slice in `folder`, which is made when absent and must hold no files: MR or
+ * CT images when `like` is one, else secondary captures, with their plane in space when there is an affine. Integers (and floats that are
+ * whole numbers) that fit into 16 bits are stored as they are. Errors: MTM_E_INVAL (values that do not fit, and no quantize;
+ * an affine whose axes are not orthogonal; shape), MTM_E_CONFLICT (the folder holds files), MTM_E_IO: then nothing is left in it. */
 MTM_API mtm_status mtm_dicom_series_write(const char *folder, const mtm_array *a,
                                           const mtm_dicom_series_write_options *opt, mtm_error *err);
 

@@ -116,6 +116,28 @@ mtm_status mtm_writer_put(mtm_writer *w, const void *data, size_t size_bytes, mt
     return MTM_OK;
 }
 
+mtm_status mtm_writer_patch(mtm_writer *w, uint64_t offset_bytes, const void *data, size_t size_bytes,
+                            mtm_error *err)
+{
+    const uint8_t *p = data;
+
+    while (size_bytes > 0) {
+        const ssize_t put = pwrite(w->fd, p, size_bytes, (off_t)offset_bytes);
+
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return mtm_fail_errno(err, put < 0 ? errno : EIO, "cannot write the file");
+        p += put, offset_bytes += (uint64_t)put, size_bytes -= (size_t)put;
+    }
+    return MTM_OK;
+}
+
+const char *mtm_writer_temp(const mtm_writer *w)
+{
+    return w->temp;
+}
+
 /* The rename is durable only when the folder is on the disk too; file systems that cannot sync a folder say EINVAL. */
 static mtm_status folder_sync(const char *folder, mtm_error *err)
 {
