@@ -13,7 +13,7 @@ extern "C" {
 /* ---- items -------------------------------------------------------------------------------------------- */
 
 typedef enum mtm_field_kind {
-    MTM_FIELD_IMAGE,  /* a URI; read when the sample is made */
+    MTM_FIELD_IMAGE,  /* a URI, or the files of one picture; read when the sample is made */
     MTM_FIELD_ARRAY,  /* [Z, Y, X] or [C, Z, Y, X], borrowed while the loader lives */
     MTM_FIELD_NUMBER, /* a float64 or int64, batched as [B] */
     MTM_FIELD_OTHER   /* the caller keeps it; batches carry only the item's number */
@@ -22,7 +22,9 @@ typedef enum mtm_field_kind {
 typedef struct mtm_field {
     const char *name;
     mtm_field_kind kind;
-    const char *uri;
+    const char *uri;         /* a file, or a folder that holds one DICOM volume */
+    const char *const *uris; /* IMAGE in several files, in any order: [n_uris], and uri is NULL */
+    int64_t n_uris;
     mtm_array array;
     double number;
     bool integer; /* NUMBER: the number is integral and batches as int64 */

@@ -44,6 +44,47 @@ static bool uri_field(core_items *g, mtm_field *f, PyObject *v)
     return ok;
 }
 
+static bool is_path(PyObject *v)
+{
+    return PyUnicode_Check(v) || PyObject_HasAttrString(v, "__fspath__");
+}
+
+/* A list or tuple of nothing but paths: one picture in several files. */
+static bool is_path_list(PyObject *v)
+{
+    const Py_ssize_t n = PyList_Check(v) || PyTuple_Check(v) ? PySequence_Size(v) : 0;
+
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *const path = PySequence_GetItem(v, i);
+        const bool is = path && is_path(path);
+
+        Py_XDECREF(path);
+        if (!is)
+            return false;
+    }
+    return n > 0;
+}
+
+static bool uris_field(core_items *g, mtm_field *f, PyObject *v)
+{
+    const Py_ssize_t n = PySequence_Size(v);
+    PyObject *const memory = PyBytes_FromStringAndSize(NULL, n * (Py_ssize_t)sizeof(char *));
+    bool ok = memory && !PyList_Append(g->keep, memory);
+    const char **const uris = ok ? (const char **)(void *)PyBytes_AsString(memory) : NULL;
+
+    for (Py_ssize_t i = 0; ok && i < n; i++) {
+        PyObject *const value = PySequence_GetItem(v, i), *const path = value ? core_path(value) : NULL;
+
+        ok = path && !PyList_Append(g->keep, path);
+        uris[i] = ok ? PyBytes_AsString(path) : NULL;
+        Py_XDECREF(path);
+        Py_XDECREF(value);
+    }
+    f->kind = MTM_FIELD_IMAGE, f->uris = uris, f->n_uris = n;
+    Py_XDECREF(memory);
+    return ok;
+}
+
 /* How many axes an array-like has; −1: it is none. */
 static int axes_of(PyObject *v)
 {
@@ -75,6 +116,8 @@ static bool value_field(core_state *st, core_items *g, mtm_field *f, PyObject *v
         return number_field(f, v);
     if (PyObject_HasAttrString(v, "__fspath__"))
         return uri_field(g, f, v);
+    if (uri && is_path_list(v))
+        return uris_field(g, f, v);
     const int axes = axes_of(v);
     if (axes == 0 && PyNumber_Check(v) && number_field(f, v))
         return true;

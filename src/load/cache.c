@@ -1,6 +1,7 @@
 /* load/cache.c: the items' entries, single-flight, within a byte limit.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "load/cache.h"
+#include "load/items.h"
 
 #include <pthread.h>
 
@@ -233,7 +234,7 @@ static mtm_status fill_field(mtm_cached *e, mtm_sample *s, int32_t i, mtm_recycl
     return mtm_error_where(err,
                            mtm_picture_read(&f->source, &all, s->x, &s->times,
                                             e->stats_known[i] ? &e->stats[i] : NULL, &e->arrays[i], err),
-                           f->item->uri);
+                           mtm_field_place(f->item));
 }
 
 /* Points in memory of their own, as they will go on moving. */

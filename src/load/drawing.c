@@ -2,6 +2,7 @@
  * objects, voxels; and how they are come by: from the loader's memory, the sidecar index, or the picture itself.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "load/drawing.h"
+#include "load/items.h"
 
 #include "base/size.h"
 #include "image/image.h"
@@ -128,7 +129,7 @@ static mtm_status draw_labels(mtm_draw *draw, const char *name, const mtm_label_
     if (*out)
         return MTM_OK;
     if (file_of(d, i))
-        MTM_TRY(table_of_image(d, file_of(d, i), s->fields[i].item->uri, err));
+        MTM_TRY(table_of_image(d, file_of(d, i), mtm_field_place(s->fields[i].item), err));
     else
         MTM_TRY(table_of_moved(d, i, err));
     *out = d->labels;
@@ -177,7 +178,7 @@ static mtm_status draw_objects(mtm_draw *draw, const char *name, int64_t backgro
     mtm_object_table_free(d->objects);
     d->objects = NULL;
     if (file_of(d, i))
-        MTM_TRY(objects_of_image(d, file_of(d, i), d->s->fields[i].item->uri, background, err));
+        MTM_TRY(objects_of_image(d, file_of(d, i), mtm_field_place(d->s->fields[i].item), background, err));
     else
         MTM_TRY(objects_of_moved(d, i, background, err));
     *out = d->objects;

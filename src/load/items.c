@@ -8,8 +8,11 @@
 
 void mtm_items_clear(mtm_items *items)
 {
-    for (int64_t i = 0; items->uris && i < items->n * items->n_fields; i++)
-        mtm_free(items->uris[i]);
+    for (int64_t i = 0; items->uris && i < items->n * items->n_fields; i++) {
+        for (int64_t k = 0; k < items->uris[i].n; k++)
+            mtm_free(items->uris[i].at[k]);
+        mtm_free(items->uris[i].at);
+    }
     for (int32_t i = 0; items->names && i < items->n_fields; i++)
         mtm_free(items->names[i]);
     mtm_free(items->uris);
@@ -23,6 +26,20 @@ void mtm_items_clear(mtm_items *items)
 static bool is_picture(mtm_field_kind kind)
 {
     return kind == MTM_FIELD_IMAGE || kind == MTM_FIELD_ARRAY;
+}
+
+static bool has_files(const mtm_field *f)
+{
+    bool whole = f->uri || (f->uris && f->n_uris > 0);
+
+    for (int64_t i = 0; !f->uri && whole && i < f->n_uris; i++)
+        whole = f->uris[i] != NULL;
+    return whole;
+}
+
+const char *mtm_field_place(const mtm_field *f)
+{
+    return f->kind != MTM_FIELD_IMAGE ? f->name : f->uri ? f->uri : f->uris[0];
 }
 
 /* The item has the fields of the first one. */
@@ -42,12 +59,27 @@ static mtm_status check_item(const mtm_item *first, const mtm_item *item, int64_
                             "field %d of item %" PRId64
                             " is '%s', but '%s' in the first item (or of another kind)",
                             (int)i, number, f->name, g->name);
-        if (f->kind == MTM_FIELD_IMAGE && !f->uri)
+        if (f->kind == MTM_FIELD_IMAGE && !has_files(f))
             return mtm_fail(err, MTM_E_INVAL, -1, "field '%s' of item %" PRId64 " has no file", f->name,
                             number);
         if (f->kind == MTM_FIELD_ARRAY && !f->array.data)
             return mtm_fail(err, MTM_E_INVAL, -1, "field '%s' of item %" PRId64 " has no array", f->name,
                             number);
+    }
+    return MTM_OK;
+}
+
+static mtm_status copy_uris(mtm_uri_list *to, const mtm_field *from, mtm_error *err)
+{
+    const int64_t n = from->uri ? 1 : from->n_uris;
+
+    to->at = mtm_alloc_zero((size_t)n, sizeof *to->at);
+    if (!to->at)
+        return MTM_NOMEM(err);
+    for (; to->n < n; to->n++) {
+        to->at[to->n] = mtm_strdup(from->uri ? from->uri : from->uris[to->n]);
+        if (!to->at[to->n])
+            return MTM_NOMEM(err);
     }
     return MTM_OK;
 }
@@ -61,9 +93,12 @@ static mtm_status copy_field(mtm_items *out, int64_t i, int32_t f, const mtm_fie
     out->integral[f] &= from->integer;
     if (from->kind != MTM_FIELD_IMAGE)
         return MTM_OK;
-    out->uris[at] = mtm_strdup(from->uri);
-    out->fields[at].uri = out->uris[at];
-    return out->uris[at] ? MTM_OK : MTM_NOMEM(err);
+    MTM_TRY(copy_uris(&out->uris[at], from, err));
+    if (from->uri)
+        out->fields[at].uri = out->uris[at].at[0];
+    else
+        out->fields[at].uris = (const char *const *)out->uris[at].at;
+    return MTM_OK;
 }
 
 static mtm_status copy_items(mtm_items *out, const mtm_item *items, mtm_error *err)
@@ -107,17 +142,24 @@ mtm_status mtm_items_copy(mtm_items *out, const mtm_item *items, int64_t n, mtm_
     return st;
 }
 
+static bool ends_with(const char *s, const char *tail, size_t n)
+{
+    const size_t length = strlen(s);
+
+    return length >= n && !strcmp(s + length - n, tail);
+}
+
 static bool is_file_of(const char *where, const mtm_item *item)
 {
     const char *const tail = strncmp(where, "...", 3) ? where : where + 3;
     const size_t n = strlen(tail);
 
     for (int32_t i = 0; n && i < item->n_fields; i++) {
-        const char *const uri = item->fields[i].uri;
+        const mtm_field *const f = &item->fields[i];
 
-        if (item->fields[i].kind == MTM_FIELD_IMAGE && strlen(uri) >= n &&
-            !strcmp(uri + strlen(uri) - n, tail))
-            return true;
+        for (int64_t k = 0; f->kind == MTM_FIELD_IMAGE && k < (f->uri ? 1 : f->n_uris); k++)
+            if (ends_with(f->uri ? f->uri : f->uris[k], tail, n))
+                return true;
     }
     return false;
 }
@@ -135,7 +177,7 @@ void mtm_items_blame(mtm_error *err, const mtm_item *item, int64_t number)
         snprintf(named.text, sizeof named.text, "%s: %.170s", err->where, err->text);
     for (int32_t i = 0; i < item->n_fields && !named.where[0]; i++)
         if (item->fields[i].kind == MTM_FIELD_IMAGE)
-            mtm_error_where(&named, named.code, item->fields[i].uri);
+            mtm_error_where(&named, named.code, mtm_field_place(&item->fields[i]));
     mtm_error_where(&named, named.code, name);
     *err = named;
 }

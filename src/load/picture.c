@@ -1,6 +1,7 @@
 /* load/picture.c: a field's picture seen as [C, Z, Y, X], whatever axes its file has, and reading boxes of it.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "image/image.h"
+#include "load/items.h"
 #include "load/sample.h"
 
 mtm_status mtm_as_czyx(mtm_array *out, const mtm_array *in, mtm_error *err)
@@ -66,12 +67,15 @@ static mtm_status image_source(mtm_picture_source *src, const mtm_field *f, mtm_
 {
     const mtm_open_options opt = {.struct_size = sizeof opt, .limits = limits, .index = index};
     const mtm_image_info *info;
+    mtm_status st;
 
-    if (!f->uri)
+    if (!f->uri && (!f->uris || f->n_uris < 1))
         return mtm_fail(err, MTM_E_INVAL, -1, "field '%s' has no file", f->name);
-    MTM_TRY(mtm_error_where(err, mtm_image_open(&src->image, f->uri, &opt, err), f->uri));
+    st = f->uri ? mtm_image_open(&src->image, f->uri, &opt, err)
+                : mtm_image_open_files(&src->image, f->uris, f->n_uris, &opt, err);
+    MTM_TRY(mtm_error_where(err, st, mtm_field_place(f)));
     info = mtm_image_info_get(src->image);
-    MTM_TRY(mtm_error_where(err, map_axes(src, info, err), f->uri));
+    MTM_TRY(mtm_error_where(err, map_axes(src, info, err), mtm_field_place(f)));
     src->spec.dtype = info->dtype;
     src->spec.spatial = src->axis[1] < 0 ? 2 : 3;
     for (int i = 0; i < 3; i++)

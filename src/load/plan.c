@@ -2,6 +2,7 @@
  * dtype and affine of every field after every step. So a batch is allocated before its samples are made.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "load/drawing.h"
+#include "load/items.h"
 #include "op/op.h"
 #include "op/spatial/geometry.h"
 
@@ -133,7 +134,7 @@ mtm_status mtm_sample_open(mtm_sample *s, const mtm_item *item, mtm_index *index
         MTM_TRY(mtm_picture_open(&f->source, f->item, f->label, index, limits, err));
         if (f->label)
             MTM_TRY(mtm_error_where(err, mtm_label_dtype_check(f->source.spec.dtype, f->item->name, err),
-                                    f->item->kind == MTM_FIELD_IMAGE ? f->item->uri : f->item->name));
+                                    mtm_field_place(f->item)));
         f->spec = f->source.spec;
         note_scratch(f);
     }

@@ -8,6 +8,7 @@
 
 #include "image/image.h"
 #include "image/index.h"
+#include "load/items.h"
 #include "load/sample.h"
 #include "op/op.h"
 #include "op/pointwise.h"
@@ -131,7 +132,7 @@ static mtm_status read_need(running *r, mtm_array *part, int64_t start[3], mtm_e
     memcpy(start, need.start, 3 * sizeof *start);
     *part = (mtm_array){0};
     return mtm_error_where(err, mtm_picture_read(&r->f->source, &need, r->x, &r->s->times, NULL, part, err),
-                           r->f->item->uri);
+                           mtm_field_place(r->f->item));
 }
 
 /* The same for one pass over it: where it lies in the file, if it does so (*looked), else read. */
@@ -140,7 +141,8 @@ static mtm_status look_need(running *r, mtm_array *part, int64_t start[3], bool 
     const mtm_box need = need_of(&r->g);
 
     memcpy(start, need.start, 3 * sizeof *start);
-    MTM_TRY(mtm_error_where(err, mtm_picture_look(&r->f->source, &need, part, err), r->f->item->uri));
+    MTM_TRY(
+        mtm_error_where(err, mtm_picture_look(&r->f->source, &need, part, err), mtm_field_place(r->f->item)));
     *looked = part->data != NULL;
     return *looked ? MTM_OK : read_need(r, part, start, err);
 }
@@ -148,7 +150,9 @@ static mtm_status look_need(running *r, mtm_array *part, int64_t start[3], bool 
 /* After the pass: a file that changed meanwhile is an error, whatever came of it. */
 static mtm_status end_look(running *r, bool looked, mtm_status st, mtm_error *err)
 {
-    return looked && !st ? mtm_error_where(err, mtm_picture_looked(&r->f->source, err), r->f->item->uri) : st;
+    return looked && !st
+               ? mtm_error_where(err, mtm_picture_looked(&r->f->source, err), mtm_field_place(r->f->item))
+               : st;
 }
 
 /* Turns an inside view into strides. Nothing else may be pending. looked NULL: what `now` then is shall last; else it may lie
@@ -254,7 +258,7 @@ static mtm_status run_pending(running *r, mtm_array *out, mtm_error *err)
 
     if (r->in_file && !r->p.n && is_plain_move(&r->g, out, &box, &to))
         return mtm_error_where(err, mtm_picture_read(&r->f->source, &box, r->x, &r->s->times, NULL, &to, err),
-                               r->f->item->uri);
+                               mtm_field_place(r->f->item));
     if (is_inside_view(&r->g))
         return run_view(r, out, err);
     if (r->in_file)
@@ -332,7 +336,7 @@ static mtm_status file_stats(running *r, mtm_stats *st, mtm_error *err)
     if (!mtm_index_get_stats(src->image->index, &src->image->identity, &s)) {
         memcpy(all.size, src->spec.size, sizeof src->spec.size);
         MTM_TRY(mtm_error_where(err, mtm_picture_read(src, &all, r->x, &r->s->times, &s, &a, err),
-                                r->f->item->uri));
+                                mtm_field_place(r->f->item)));
         replace_now(r, &a);
     }
     return from_image_stats(st, &s, err);
