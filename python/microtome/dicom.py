@@ -6,6 +6,7 @@
     for e in ds: e.tag, e.vr, e.keyword, e.value
     ds.to_json(), ds.to_json(keywords=True)  the DICOM JSON model (PS3.18 F), or values by keyword
     print(ds)
+    for series in mt.dicom.scan("folder"): series.modality, mt.open(series.paths)
 
 Texts are str, by the data set's SpecificCharacterSet; several values are a list. IS and the binary integers are int; DS, FL and FD
 float; AT int; PN a str with .family_name and other parts; OB, OW and UN bytes, which are read when asked for; sequences lists of data
@@ -20,6 +21,7 @@ import os
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from . import _core
+from .dicom_listing import Listing, Series, scan
 from .errors import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
@@ -28,7 +30,20 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str]
     Key = str | int | tuple[int, int]
 
-__all__ = ["Dataset", "Element", "Entry", "MissingError", "PersonName", "Uid", "entry", "read", "uid"]
+__all__ = [
+    "Dataset",
+    "Element",
+    "Entry",
+    "Listing",
+    "MissingError",
+    "PersonName",
+    "Series",
+    "Uid",
+    "entry",
+    "read",
+    "scan",
+    "uid",
+]
 
 TOP = -1  # the number of the data set itself, beside those of elements and items
 

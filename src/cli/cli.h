@@ -23,7 +23,8 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv); /* argv[0] is the command's name */
 } cli_command;
 
-extern const cli_command cli_info, cli_convert, cli_decode, cli_encode, cli_view, cli_bench, cli_check;
+extern const cli_command cli_info, cli_convert, cli_decode, cli_encode, cli_view, cli_bench, cli_check,
+    cli_ls;
 
 /* Sorts argv into options and places (both orders mixed, "--" ends options). Returns the number of places, which are moved
  * to the front of argv[1…], or −1 after a message; −2 after --help was printed. */

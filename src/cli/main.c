@@ -6,8 +6,8 @@
 
 #include "cli.h"
 
-static const cli_command *const commands[] = {&cli_info, &cli_convert, &cli_decode, &cli_encode,
-                                              &cli_view, &cli_bench,   &cli_check};
+static const cli_command *const commands[] = {&cli_info,   &cli_ls,   &cli_convert, &cli_decode,
+                                              &cli_encode, &cli_view, &cli_bench,   &cli_check};
 enum { N_COMMANDS = sizeof commands / sizeof *commands, MOST_ARGS = 16 };
 
 static int exit_code(mtm_status s)

@@ -1,0 +1,327 @@
+/* cli/ls.c: `microtome ls PATH…`: the DICOM files of folders as patients, studies and series.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include <time.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+enum { MOST_SKIPPED = 10 /* lines for people; --json has all */, WAIT_MS = 2000, STEP_MS = 100 };
+
+/* ---- progress ------------------------------------------------------------------------------------------- */
+
+typedef struct bar {
+    int64_t begun_ms, shown_ms; /* shown_ms 0: nothing is on the line */
+} bar;
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void bar_show(void *user, int64_t done, int64_t files)
+{
+    bar *const b = user;
+    const int64_t now = now_ms();
+
+    if (now - b->begun_ms < WAIT_MS || now - b->shown_ms < STEP_MS)
+        return;
+    fprintf(stderr, "\rreading headers: %" PRId64 " of %" PRId64 " files", done, files);
+    fflush(stderr);
+    b->shown_ms = now;
+}
+
+static void bar_clear(const bar *b)
+{
+    if (b->shown_ms)
+        fputs("\r\033[K", stderr);
+}
+
+/* ---- for people ----------------------------------------------------------------------------------------- */
+
+/* Texts of files may hold anything; a line stays a line. */
+static void put_text(const char *s)
+{
+    for (; *s; s++)
+        putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+}
+
+static const char *syntax_name(const char *uid)
+{
+    const mtm_dicom_uid *const u = uid[0] ? mtm_dicom_uid_find(uid) : NULL;
+
+    return u ? u->name : uid[0] ? uid : "unknown transfer syntax";
+}
+
+static void put_size(int64_t bytes)
+{
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    double x = (double)bytes;
+    int u = 0;
+
+    for (; x >= 1000 && u < 4; u++)
+        x /= 1000;
+    printf(u && x < 10 ? "%.1f %s" : "%.0f %s", x, units[u]);
+}
+
+/* What the instances of a series have in common, and how much there is of them. */
+typedef struct summary {
+    int64_t n, frames, bytes;
+    bool sizes, syntaxes; /* several of them */
+} summary;
+
+static summary summary_of(const mtm_dicom_listing *l, int64_t lo, int64_t hi)
+{
+    const mtm_dicom_instance *const first = &l->instances[lo];
+    summary s = {.n = hi - lo};
+
+    for (const mtm_dicom_instance *x = first; x < &l->instances[hi]; x++) {
+        s.frames += x->frames > 1 ? x->frames : 1;
+        s.bytes += x->file_bytes;
+        s.sizes |= x->rows != first->rows || x->columns != first->columns;
+        s.syntaxes |= strcmp(x->transfer_syntax, first->transfer_syntax) != 0;
+    }
+    return s;
+}
+
+static void text_date(const char *date)
+{
+    if (strlen(date) == 8 && strspn(date, "0123456789") == 8)
+        printf("%.4s-%.2s-%.2s", date, date + 4, date + 6);
+    else
+        put_text(date[0] ? date : "no date");
+}
+
+static void text_instance(const mtm_dicom_instance *x)
+{
+    printf("        ");
+    if (x->instance_number >= 0)
+        printf("%" PRId64 "  ", x->instance_number);
+    put_text(x->path);
+    printf("  ");
+    put_text(x->sop_uid);
+    printf("\n");
+}
+
+static void text_series(const mtm_dicom_listing *l, int64_t lo, int64_t hi, bool instances)
+{
+    const mtm_dicom_instance *const x = &l->instances[lo];
+    const summary s = summary_of(l, lo, hi);
+
+    printf("    ");
+    if (x->series_number >= 0)
+        printf("%-5" PRId64 " ", x->series_number);
+    else
+        printf("–     ");
+    put_text(x->modality[0] ? x->modality : "?");
+    printf("  ");
+    put_text(x->series_description[0] ? x->series_description : "(no description)");
+    printf("  %" PRId64 " %s", s.n, s.n == 1 ? "instance" : "instances");
+    if (s.frames > s.n)
+        printf(", %" PRId64 " frames", s.frames);
+    if (x->rows >= 0 && x->columns >= 0)
+        printf(", %" PRId64 " × %" PRId64 "%s", x->rows, x->columns, s.sizes ? " and other sizes" : "");
+    printf(", %s%s, ", syntax_name(x->transfer_syntax), s.syntaxes ? " and others" : "");
+    put_size(s.bytes);
+    printf("\n");
+    for (int64_t i = lo; instances && i < hi; i++)
+        text_instance(&l->instances[i]);
+}
+
+static void text_listing(const mtm_dicom_listing *l, bool instances)
+{
+    int64_t patient = 0, study = 0;
+
+    for (int64_t s = 0; s < l->n_series; s++) {
+        const int64_t lo = l->series[s], hi = l->series[s + 1];
+        const mtm_dicom_instance *const x = &l->instances[lo];
+
+        if (lo == l->patients[patient]) {
+            patient++;
+            printf("patient ");
+            put_text(x->patient_name[0] ? x->patient_name : "(no name)");
+            printf("  ");
+            put_text(x->patient_id[0] ? x->patient_id : "(no id)");
+            printf("\n");
+        }
+        if (lo == l->studies[study]) {
+            study++;
+            printf("  study ");
+            text_date(x->study_date);
+            printf("  ");
+            put_text(x->study_description[0] ? x->study_description : "(no description)");
+            printf("\n");
+        }
+        text_series(l, lo, hi, instances);
+    }
+}
+
+static void text_skipped(const mtm_dicom_listing *l)
+{
+    for (int64_t i = 0; i < l->n_skipped && i < MOST_SKIPPED; i++) {
+        printf("skipped ");
+        put_text(l->skipped[i].path);
+        printf(": ");
+        put_text(l->skipped[i].why);
+        printf("\n");
+    }
+    if (l->n_skipped > MOST_SKIPPED)
+        printf("skipped %" PRId64 " more; --json names them all\n", l->n_skipped - MOST_SKIPPED);
+}
+
+static void text_sums(const mtm_dicom_listing *l)
+{
+    printf("%" PRId64 " patient%s, %" PRId64 " stud%s, %" PRId64 " series, %" PRId64 " instance%s",
+           l->n_patients, l->n_patients == 1 ? "" : "s", l->n_studies, l->n_studies == 1 ? "y" : "ies",
+           l->n_series, l->n, l->n == 1 ? "" : "s");
+    if (l->n_skipped)
+        printf(", %" PRId64 " skipped", l->n_skipped);
+    printf("\n");
+}
+
+/* ---- for programs --------------------------------------------------------------------------------------- */
+
+static void json_text(const char *before, const char *key, const char *value)
+{
+    printf("%s\"%s\": ", before, key);
+    cli_json_text(stdout, value);
+}
+
+static void json_number(const char *key, int64_t v)
+{
+    if (v < 0)
+        printf(", \"%s\": null", key);
+    else
+        printf(", \"%s\": %" PRId64, key, v);
+}
+
+static void json_instance(const mtm_dicom_instance *x)
+{
+    json_text("{", "path", x->path);
+    json_text(", ", "sop_uid", x->sop_uid);
+    json_text(", ", "sop_class", x->sop_class);
+    json_text(", ", "transfer_syntax", x->transfer_syntax);
+    json_text(", ", "image_type", x->image_type);
+    json_number("instance_number", x->instance_number);
+    json_number("rows", x->rows);
+    json_number("columns", x->columns);
+    json_number("frames", x->frames);
+    json_number("bytes", x->file_bytes);
+    printf(", \"pixels\": %s}", x->has_pixels ? "true" : "false");
+}
+
+static void json_series(const mtm_dicom_listing *l, int64_t lo, int64_t hi, bool instances)
+{
+    const mtm_dicom_instance *const x = &l->instances[lo];
+    const summary s = summary_of(l, lo, hi);
+
+    json_text("{", "series_uid", x->series_uid);
+    json_number("number", x->series_number);
+    json_text(", ", "description", x->series_description);
+    json_text(", ", "modality", x->modality);
+    json_number("rows", x->rows);
+    json_number("columns", x->columns);
+    json_number("images", s.n);
+    json_number("frames", s.frames);
+    json_number("bytes", s.bytes);
+    json_text(", ", "transfer_syntax", x->transfer_syntax);
+    if (instances) {
+        printf(", \"instances\": [");
+        for (int64_t i = lo; i < hi; i++) {
+            fputs(i > lo ? ",\n   " : "", stdout);
+            json_instance(&l->instances[i]);
+        }
+        printf("]");
+    }
+    printf("}");
+}
+
+static void json_listing(const mtm_dicom_listing *l, bool instances)
+{
+    int64_t patient = 0, study = 0;
+
+    printf("{\"patients\": [");
+    for (int64_t s = 0; s < l->n_series; s++) {
+        const int64_t lo = l->series[s];
+        const mtm_dicom_instance *const x = &l->instances[lo];
+        const bool new_patient = lo == l->patients[patient], new_study = lo == l->studies[study];
+
+        if (new_patient) {
+            json_text(patient++ ? "]}]},\n {" : "{", "patient_id", x->patient_id);
+            json_text(", ", "patient_name", x->patient_name);
+            printf(", \"studies\": [");
+        }
+        if (new_study) {
+            study++;
+            json_text(new_patient ? "{" : "]},\n  {", "study_uid", x->study_uid);
+            json_text(", ", "date", x->study_date);
+            json_text(", ", "description", x->study_description);
+            printf(", \"series\": [");
+        }
+        fputs(new_study ? "" : ",\n  ", stdout);
+        json_series(l, lo, l->series[s + 1], instances);
+    }
+    printf("%s], \"skipped\": [", l->n_series ? "]}]}" : "");
+    for (int64_t i = 0; i < l->n_skipped; i++) {
+        json_text(i ? ",\n  {" : "{", "path", l->skipped[i].path);
+        json_text(", ", "why", l->skipped[i].why);
+        printf("}");
+    }
+    printf("]}\n");
+}
+
+/* ---- the command ---------------------------------------------------------------------------------------- */
+
+static int show(const mtm_dicom_listing *l, bool json, bool instances)
+{
+    if (json) {
+        json_listing(l, instances);
+    } else {
+        text_listing(l, instances);
+        text_skipped(l);
+        text_sums(l);
+    }
+    return l->n ? CLI_OK : CLI_BAD_INPUT;
+}
+
+static int run(int argc, char **argv)
+{
+    cli_option options[] = {{"json", NULL, "machine-readable: patients, studies, series", NULL},
+                            {"instances", NULL, "every instance with its path too", NULL},
+                            {"threads", "N", "threads that read; default: one per CPU", NULL},
+                            {"quiet", NULL, "no progress", NULL}};
+    const int n = cli_parse(&cli_ls, argc, argv, options, 4);
+    bar progress = {.begun_ms = now_ms()};
+    mtm_dicom_scan_options opt = {.struct_size = sizeof opt, .user = &progress};
+    mtm_dicom_listing *l = NULL;
+    mtm_error err = {.offset = -1};
+    int code, threads;
+
+    if (n < 0)
+        return n == -2 ? CLI_OK : CLI_USAGE;
+    if (n == 0)
+        return cli_usage(&cli_ls, "a folder or file is wanted");
+    if (!cli_int(&cli_ls, &options[2], 1, 1024, 0, &threads))
+        return CLI_USAGE;
+    if (!options[3].value && isatty(STDERR_FILENO))
+        opt.progress = bar_show;
+    if (mtm_pool_new(&opt.pool, threads, &err))
+        return cli_fail(NULL, &err);
+    const mtm_status st = mtm_dicom_scan(&l, (const char *const *)argv + 1, n, &opt, &err);
+    bar_clear(&progress);
+    code = st ? cli_fail(NULL, &err) : show(l, options[0].value != NULL, options[1].value != NULL);
+    mtm_dicom_listing_free(l);
+    mtm_pool_free(opt.pool);
+    return code;
+}
+
+const cli_command cli_ls = {
+    .name = "ls",
+    .usage = "ls PATH... [--json] [--instances]",
+    .help = "the DICOM files of folders, as patients, studies and series\n\nReads headers only. Folders are "
+            "walked with all below them; names that begin with a dot are left out. Exit\ncode 1 where no "
+            "DICOM file was found.",
+    .run = run,
+};
