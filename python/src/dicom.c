@@ -245,42 +245,22 @@ static PyObject *binaries(PyObject *self, const mtm_dicom_element *e)
     return list;
 }
 
-/* The bytes of a value; of encapsulated pixel data, all its items with their headers. */
+/* Of encapsulated pixel data: all its items with their headers. */
 static PyObject *dicom_bytes(PyObject *self, PyObject *arg)
 {
     const mtm_dicom_element *const e = element_arg(self, arg);
 
     if (!e)
         return NULL;
-    const bool items = e->flags & MTM_DICOM_ENCAPSULATED;
-    const int32_t n = items ? e->inside : 1;
-    const mtm_dicom_element *const first = items ? e + 1 : e;
-    uint64_t total = 0;
-
-    for (int32_t i = 0; i < n; i++)
-        total += first[i].length_bytes + (items ? 8 : 0);
-    if (total > PY_SSIZE_T_MAX)
+    if (e->length_bytes > PY_SSIZE_T_MAX)
         return PyErr_NoMemory();
-    PyObject *const out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)total);
-    char *at = out ? PyBytes_AsString(out) : NULL;
+    PyObject *const out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)e->length_bytes);
+    if (!out)
+        return NULL;
     mtm_error err;
-    mtm_status rc = MTM_OK;
-
-    Py_BEGIN_ALLOW_THREADS for (int32_t i = 0; at && rc == MTM_OK && i < n; i++)
-    {
-        const uint32_t length = (uint32_t)first[i].length_bytes;
-
-        if (items) {
-            memcpy(at, "\xFE\xFF\x00\xE0", 4);
-            for (int k = 0; k < 4; k++)
-                at[4 + k] = (char)(length >> 8 * k);
-            at += 8;
-        }
-        if (first[i].length_bytes)
-            rc = mtm_dicom_value_read(((DicomObject *)self)->dicom, &first[i], 0, at, first[i].length_bytes,
-                                      &err);
-        at += first[i].length_bytes;
-    }
+    mtm_status rc;
+    Py_BEGIN_ALLOW_THREADS rc = mtm_dicom_value_read(((DicomObject *)self)->dicom, e, 0,
+                                                     PyBytes_AsString(out), (size_t)e->length_bytes, &err);
     Py_END_ALLOW_THREADS if (rc == MTM_OK) return out;
     Py_DECREF(out);
     return core_raise(CORE_STATE(self), &err);

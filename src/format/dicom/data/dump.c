@@ -108,10 +108,7 @@ static void put_bytes(dump *u, const mtm_dicom_element *e)
     char s[64] = "";
 
     if (e->flags & MTM_DICOM_ENCAPSULATED) {
-        uint64_t total = 0;
-        for (int32_t i = 1; i <= e->inside; i++)
-            total += e[i].length_bytes;
-        snprintf(s, sizeof s, "%" PRIu64 " bytes in %d items", total, (int)e->inside);
+        snprintf(s, sizeof s, "%" PRIu64 " bytes in fragments", e->length_bytes);
     } else if (e->value && e->length_bytes <= FEW_BYTES) {
         for (uint64_t i = 0; i < e->length_bytes; i++)
             snprintf(s + 3 * i, sizeof s - 3 * (size_t)i, "%02X ", e->value[i]);

@@ -265,14 +265,12 @@ static void put_decimal(writer *w, const char *s, size_t n)
     }
 }
 
-/* Alphabetic, ideographic and phonetic groups (PS3.18 F.2.2); groups at the end that are empty are left out. */
+/* Alphabetic, ideographic and phonetic groups (PS3.18 F.2.2). */
 static void put_name(writer *w, const char *s, size_t n)
 {
     static const char *const groups[] = {"Alphabetic", "Ideographic", "Phonetic"};
     bool first = true;
 
-    while (n > 0 && s[n - 1] == '=')
-        n--;
     PUT(w, "{");
     for (int i = 0; i < 3 && s; i++) {
         const char *const end = n ? memchr(s, '=', n) : NULL;
@@ -359,17 +357,6 @@ static void put_uri(writer *w, const mtm_dicom_element *e, uint64_t length_bytes
     PUT(w, "\"");
 }
 
-/* Bytes of a value as it lies in the file, with the items of encapsulated pixel data. */
-static uint64_t stored_bytes(const writer *w, const mtm_dicom_element *e)
-{
-    const int32_t i = dcm_index(w->d, e);
-
-    if (!(e->flags & MTM_DICOM_ENCAPSULATED) || !e->inside || e->offset_bytes < 0)
-        return e->length_bytes;
-    const mtm_dicom_element *const last = &w->d->elements[i + e->inside];
-    return (uint64_t)(last->offset_bytes - e->offset_bytes) + last->length_bytes;
-}
-
 /* Words in little endian order (PS3.18 F.2.7). */
 static mtm_status put_words(writer *w, const mtm_dicom_element *e, const dcm_vr *vr, const uint8_t *value)
 {
@@ -392,7 +379,7 @@ static mtm_status put_words(writer *w, const mtm_dicom_element *e, const dcm_vr 
 
 static mtm_status put_bytes(writer *w, const mtm_dicom_element *e, const dcm_vr *vr)
 {
-    const uint64_t size = stored_bytes(w, e);
+    const uint64_t size = e->length_bytes;
     const uint64_t most = w->opt->inline_bytes || !w->opt->keywords
                               ? w->opt->inline_bytes
                               : 64; /* short ones are read at a glance */

@@ -108,6 +108,8 @@ bool dcm_split_next(dcm_split *t, const char **s, size_t *n)
     t->s = end ? end + 1 : NULL;
     while (*n > 0 && (*s)[*n - 1] == ' ')
         --*n;
+    while (t->vr->kind == DCM_KIND_NAME && *n > 0 && (*s)[*n - 1] == '=')
+        --*n; /* groups that are not there (PS3.5 6.2.1.1) */
     while (t->vr->leading && *n > 0 && **s == ' ')
         ++*s, --*n;
     return true;
