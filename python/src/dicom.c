@@ -213,16 +213,30 @@ static PyObject *texts(PyObject *self, const mtm_dicom_element *e)
     return v;
 }
 
+/* Above 2^63 − 1 too, which mtm_dicom_i64 does not have. */
+static bool u64_value(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i, uint64_t *out)
+{
+    uint8_t b[8];
+
+    if (mtm_dicom_value_read(d, e, (uint64_t)i * 8, b, 8, NULL))
+        return false;
+    *out = 0;
+    for (int k = 0; k < 8; k++)
+        *out |= (uint64_t)b[e->flags & MTM_DICOM_BIG_ENDIAN ? 7 - k : k] << 8 * k;
+    return true;
+}
+
 static PyObject *binary_value(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i)
 {
     int64_t x = 0;
+    uint64_t u = 0;
     double f = 0;
 
     if (is_vr(e, "FLFD"))
         return mtm_dicom_f64(d, e, i, &f) ? PyFloat_FromDouble(f) : Py_NewRef(Py_None);
-    if (!mtm_dicom_i64(d, e, i, &x))
-        return Py_NewRef(Py_None);
-    return is_vr(e, "UV") ? PyLong_FromUnsignedLongLong((uint64_t)x) : PyLong_FromLongLong(x);
+    if (is_vr(e, "UV"))
+        return u64_value(d, e, i, &u) ? PyLong_FromUnsignedLongLong(u) : Py_NewRef(Py_None);
+    return mtm_dicom_i64(d, e, i, &x) ? PyLong_FromLongLong(x) : Py_NewRef(Py_None);
 }
 
 static PyObject *binaries(PyObject *self, const mtm_dicom_element *e)

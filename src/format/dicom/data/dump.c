@@ -75,6 +75,20 @@ static mtm_status put_texts(dump *u, const mtm_dicom_element *e, const dcm_vr *v
     return MTM_OK;
 }
 
+/* UV: above 2^63 − 1 too, which mtm_dicom_i64 does not have. */
+static bool u64_get(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i, int64_t *bits)
+{
+    uint8_t b[8];
+    uint64_t x = 0;
+
+    if (mtm_dicom_value_read(d, e, (uint64_t)i * 8, b, 8, NULL))
+        return false;
+    for (int k = 0; k < 8; k++)
+        x |= (uint64_t)b[e->flags & MTM_DICOM_BIG_ENDIAN ? 7 - k : k] << 8 * k;
+    *bits = (int64_t)x;
+    return true;
+}
+
 static void put_numbers(dump *u, const mtm_dicom_element *e, const dcm_vr *vr)
 {
     const int64_t count = mtm_dicom_value_count(u->d, e);
@@ -86,12 +100,14 @@ static void put_numbers(dump *u, const mtm_dicom_element *e, const dcm_vr *vr)
 
         if (vr->is_float && mtm_dicom_f64(u->d, e, i, &f))
             snprintf(s, sizeof s, vr->size == 4 ? "%.7g" : "%.15g", f);
+        else if (vr->size == 8 && !vr->is_signed && u64_get(u->d, e, i, &x))
+            snprintf(s, sizeof s, "%" PRIu64, (uint64_t)x);
         else if (!mtm_dicom_i64(u->d, e, i, &x))
             snprintf(s, sizeof s, "?");
         else if (vr->kind == DCM_KIND_TAG)
             snprintf(s, sizeof s, "(%04X,%04X)", (unsigned)(x >> 16 & 0xFFFF), (unsigned)(x & 0xFFFF));
         else
-            snprintf(s, sizeof s, vr->is_signed ? "%" PRId64 : "%" PRIu64, x);
+            snprintf(s, sizeof s, "%" PRId64, x);
         if (column(u) + strlen(s) + 24 > u->width && i + 1 < count) {
             snprintf(s, sizeof s, "… (%" PRId64 " values)", count);
             mtm_text_put(&u->out, s, strlen(s));
