@@ -77,7 +77,7 @@ def unpadded(value):
 
 
 def check_element(theirs, ours, where):
-    if theirs.VR != ours.vr:
+    if ours.vr != theirs.VR:
         assert vendor_guess(ours.tag, ours.vr), f"{where}: VR {ours.vr} instead of {theirs.VR}"
         return 0
     if ours.vr == "SQ":
