@@ -34,9 +34,9 @@ const mtm_dicom_entry *mtm_dicom_entry_by_tag(uint32_t tag)
     if (tag >> 16 & 1)
         return element >= 0x10 && element <= 0xFF ? &private_creator : element == 0 ? &group_length : NULL;
     e = plain_entry(tag);
-    if (e)
-        return e;
-    return element == 0 ? &group_length : repeating_entry(tag);
+    if (!e)
+        e = repeating_entry(tag);
+    return e || element > 0 ? e : &group_length;
 }
 
 const mtm_dicom_entry *mtm_dicom_entry_by_keyword(const char *keyword)

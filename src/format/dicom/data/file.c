@@ -169,6 +169,11 @@ static mtm_status syntax_decide(dcm_parser *p, const dcm_syntax **syntax, mtm_er
     return MTM_OK;
 }
 
+static bool has_zlib_header(const uint8_t *in, uint64_t n)
+{
+    return n > 2 && (in[0] & 0x0F) == 8 && (in[0] << 8 | in[1]) % 31 == 0; /* RFC 1950 2.2 */
+}
+
 /* PS3.5 A.5: what follows the file meta information is one deflate stream. */
 static mtm_status data_set_inflate(dcm_parser *p, mtm_error *err)
 {
@@ -190,6 +195,12 @@ static mtm_status data_set_inflate(dcm_parser *p, mtm_error *err)
         in = bytes;
     }
     s = mtm_raw_inflate(&d->inflated, &size, in, n, 0, d->limits.max_bytes, d->limits.max_expansion, err);
+    if (s == MTM_E_CORRUPT && has_zlib_header(in, n)) {
+        s = mtm_raw_inflate(&d->inflated, &size, in + 2, n - 2, 0, d->limits.max_bytes,
+                            d->limits.max_expansion, err);
+        if (s == MTM_OK)
+            dcm_warn(d, "the deflated data set at byte %" PRIu64 " begins with a zlib header", p->at);
+    }
     if (s == MTM_E_CORRUPT)
         return mtm_fail(err, s, (int64_t)p->at, "the deflated data set at byte %" PRIu64 " is broken", p->at);
     if (s)
@@ -206,6 +217,7 @@ static mtm_status data_set_read(dcm_parser *p, mtm_error *err)
     const dcm_syntax *syntax;
 
     MTM_TRY(syntax_decide(p, &syntax, err));
+    p->encapsulated = syntax->encapsulated;
     MTM_TRY(group_read(p, COMMAND_GROUP, true, err)); /* PS3.7 6.3.1: implicit VR little endian */
     p->d->data_at = (int64_t)p->at;
     if (syntax->deflated)

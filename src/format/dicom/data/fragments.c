@@ -105,12 +105,15 @@ mtm_status dcm_fragments_end(dcm_parser *p, bool big_endian, uint64_t *items_end
                              mtm_error *err)
 {
     peek k = {.p = p};
-    uint64_t last;
+    uint64_t last = 0;
     bool ok = false;
 
-    MTM_TRY(last_frame(&k, p->at, big_endian, &last, err));
-    if (last > 0)
+    if (!p->no_jump)
+        MTM_TRY(last_frame(&k, p->at, big_endian, &last, err));
+    if (last > 0) {
         MTM_TRY(items_walk(&k, last, big_endian, items_end, &ok, err));
+        p->no_jump = !ok;
+    }
     if (!ok)
         MTM_TRY(items_walk(&k, p->at, big_endian, items_end, &ok, err));
     if (ok) {

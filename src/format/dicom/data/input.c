@@ -6,14 +6,19 @@
 enum {
     FIRST_BLOCK_BYTES = 16 << 10, /* holds the header of nearly every CT and MR image */
     NEXT_BLOCK_BYTES = 64 << 10,
-    MOST_BLOCK_BYTES = 1 << 20
+    MOST_BLOCK_BYTES = 1 << 20,
+    FAR_BLOCK_BYTES = 4 << 10 /* behind a value that was stepped over: often there is little more */
 };
 
-static size_t block_bytes(const dcm_parser *p, size_t n)
+static size_t block_bytes(const dcm_parser *p, uint64_t at, size_t n)
 {
-    uint64_t size = p->loaded_bytes == 0 ? FIRST_BLOCK_BYTES : p->loaded_bytes;
+    uint64_t size = p->loaded_bytes;
 
-    if (p->loaded_bytes > 0 && size < NEXT_BLOCK_BYTES)
+    if (p->loaded_bytes == 0)
+        size = FIRST_BLOCK_BYTES;
+    else if (at > p->view_end)
+        size = FAR_BLOCK_BYTES;
+    else if (size < NEXT_BLOCK_BYTES)
         size = NEXT_BLOCK_BYTES;
     if (size > MOST_BLOCK_BYTES)
         size = MOST_BLOCK_BYTES;
@@ -23,7 +28,7 @@ static size_t block_bytes(const dcm_parser *p, size_t n)
 static mtm_status block_load(dcm_parser *p, uint64_t at, size_t n, mtm_error *err)
 {
     const uint64_t left = p->end - at;
-    size_t size = block_bytes(p, n);
+    size_t size = block_bytes(p, at, n);
     uint8_t *block;
 
     if (size > left)

@@ -182,6 +182,16 @@ static void header_unknown(header *h)
     h->flags = (uint16_t)((h->flags & ~MTM_DICOM_BIG_ENDIAN) | MTM_DICOM_UN);
 }
 
+static void header_odd_vr(dcm_parser *p, header *h, uint16_t length)
+{
+    dcm_warn(p->d, "(%04X,%04X) at byte %" PRIu64 " has a VR that is none; it is read as UN", h->tag >> 16,
+             h->tag & 0xFFFF, p->at);
+    vr_set(h, "UN");
+    h->unclear = NULL;
+    h->flags &= (uint16_t)~MTM_DICOM_IMPLICIT;
+    h->length = length;
+}
+
 static inline mtm_status header_read(dcm_parser *p, header *h, mtm_error *err)
 {
     const dcm_level *const l = top_of(p);
@@ -194,9 +204,13 @@ static inline mtm_status header_read(dcm_parser *p, header *h, mtm_error *err)
         h->length = dcm_u32(b + 4, l->big_endian);
         return MTM_OK;
     }
-    /* Bytes that are no capitals are a length: some writers leave out VRs in the midst of a data set. */
+    /* Bytes that are no capitals are a length: some writers leave out VRs in the midst of a data set. Where that length is not
+     * there, they are a VR that nobody knows ("??", "--"). */
     if (l->implicit || !two_capitals(b + 4)) {
         header_implicit(h, b, l->big_endian);
+        if (!l->implicit && p->group == DCM_ANY_GROUP && h->length != DCM_UNDEFINED &&
+            h->length > p->end - p->at - 8 && dcm_u16(b + 6, l->big_endian) <= p->end - p->at - 8)
+            header_odd_vr(p, h, dcm_u16(b + 6, l->big_endian));
         return MTM_OK;
     }
     h->vr[0] = (char)b[4], h->vr[1] = (char)b[5];
@@ -215,6 +229,19 @@ static inline mtm_status header_read(dcm_parser *p, header *h, mtm_error *err)
     if (h->kind == VR_UN)
         header_unknown(h);
     return MTM_OK;
+}
+
+/* In an implicit data set, capitals may be a length of 16 KiB and more. They are a VR where the dictionary has the same, or where
+ * so much is not left. */
+static bool vr_meant(const dcm_parser *p, const uint8_t *b)
+{
+    const dcm_level *const l = &p->levels[p->depth];
+    const uint64_t end = l->end < p->end ? l->end : p->end;
+    const mtm_dicom_entry *const entry = mtm_dicom_entry_by_tag(dcm_tag_at(b, l->big_endian));
+
+    if (kind_of(b + 4) == VR_OTHER)
+        return false;
+    return (entry && !memcmp(entry->vr, b + 4, 2)) || dcm_u32(b + 4, l->big_endian) > end - p->at;
 }
 
 /* The first element tells whether VRs stand in the data set (or item), whatever the transfer syntax says. */
@@ -241,12 +268,7 @@ static mtm_status vr_presence(dcm_parser *p, mtm_error *err)
         l->implicit = true;
         return MTM_OK;
     }
-    /* An item with VRs in an implicit data set: only where a length of such bytes cannot be meant. */
-    if (kind_of(b + 4) != VR_OTHER) {
-        const uint64_t end = l->end < p->end ? l->end : p->end;
-
-        l->implicit = dcm_u32(b + 4, l->big_endian) <= end - p->at;
-    }
+    l->implicit = !vr_meant(p, b);
     return MTM_OK;
 }
 
@@ -257,6 +279,11 @@ static uint64_t length_in_file(dcm_parser *p, const header *h)
 {
     const uint64_t left = p->end - p->at - h->bytes;
 
+    if (h->length & 1 && !p->odd_seen) {
+        p->odd_seen = true;
+        dcm_warn(p->d, "(%04X,%04X) at byte %" PRIu64 " has an odd length of %" PRIu32 " bytes", h->tag >> 16,
+                 h->tag & 0xFFFF, p->at, h->length);
+    }
     if (h->length <= left)
         return h->length;
     dcm_warn(p->d,
@@ -330,14 +357,31 @@ static mtm_status undefined_add(dcm_parser *p, header *h, mtm_error *err)
     return fragments_add(p, h, err);
 }
 
+/* Fragments in a value that has a length: the offset table and all else is there, only its frame is wrong (PS3.5 A.4). */
+static mtm_status fragments_look(dcm_parser *p, header *h, uint64_t value_at, mtm_error *err)
+{
+    uint8_t b[4];
+
+    MTM_TRY(dcm_input_read(p, value_at, b, 4, err));
+    if (dcm_tag_at(b, top_of(p)->big_endian) != DCM_ITEM)
+        return MTM_OK;
+    dcm_warn(p->d, "the fragments of (%04X,%04X) at byte %" PRIu64 " have a length instead of a delimiter",
+             h->tag >> 16, h->tag & 0xFFFF, p->at);
+    h->flags |= MTM_DICOM_ENCAPSULATED;
+    return MTM_OK;
+}
+
 static inline mtm_status value_add(dcm_parser *p, header *h, mtm_error *err)
 {
     const uint64_t value_at = p->at + h->bytes;
     const uint64_t length = length_in_file(p, h);
     mtm_dicom_element *e;
 
-    if (length > DCM_KEPT_BYTES || (p->depth == 0 && is_pixels(h->tag)))
+    if (length > DCM_KEPT_BYTES || (p->depth == 0 && is_pixels(h->tag))) {
         h->flags |= MTM_DICOM_BULK;
+        if (p->encapsulated && p->depth == 0 && h->tag == DCM_PIXELS && length >= 8)
+            MTM_TRY(fragments_look(p, h, value_at, err));
+    }
     MTM_TRY(line_add(p, h, value_at, length, err));
     p->at = value_at + length;
     if (h->flags & MTM_DICOM_BULK || length == 0)

@@ -33,6 +33,9 @@ typedef struct dcm_parser {
     int32_t n_unclear; /* elements whose VR the context decides */
     int32_t group;     /* only elements of this group are read; DCM_ANY_GROUP: all */
     bool stop_at_pixels, done;
+    bool encapsulated; /* by the transfer syntax the pixel data lies in fragments */
+    bool no_jump;      /* an offset table was wrong: the next one is not believed */
+    bool odd_seen;     /* an odd length was told */
     int depth;
     dcm_level levels[DCM_MOST_LEVELS];
 } dcm_parser;

@@ -23,46 +23,85 @@ void dcm_unclear_mark(mtm_dicom_element *e, const char *vr)
         e->vr[3] = OB_OR_OW;
 }
 
+/* What deciding asks for. */
+enum { ASK_SIGN, ASK_LUT, ASK_BITS, ASK_WAVEFORM, N_ASKS };
+static const uint32_t ask_tags[N_ASKS] = {PIXEL_REPRESENTATION, LUT_DESCRIPTOR, BITS_ALLOCATED,
+                                          WAVEFORM_BITS_ALLOCATED};
+
+/* Answers per depth, for the item there in which the walk is: each item is asked once, however many elements want to know. */
+typedef struct answers {
+    const mtm_dicom *d;
+    struct {
+        int32_t item; /* −1: the top level; −2: none */
+        bool asked[N_ASKS];
+        int32_t value[N_ASKS]; /* −1: absent */
+    } at[DCM_MOST_LEVELS];
+} answers;
+
+static int32_t answer_of(answers *a, int32_t item, int ask)
+{
+    const mtm_dicom *const d = a->d;
+    const int depth = item < 0 ? 0 : d->elements[item].depth;
+    const mtm_dicom_element *e;
+
+    if (a->at[depth].item != item) {
+        memset(&a->at[depth], 0, sizeof a->at[depth]);
+        a->at[depth].item = item;
+    }
+    if (!a->at[depth].asked[ask]) {
+        e = mtm_dicom_find(d, item < 0 ? NULL : &d->elements[item], ask_tags[ask]);
+        a->at[depth].asked[ask] = true;
+        a->at[depth].value[ask] =
+            e && e->value && e->length_bytes >= 2 ? dcm_u16(e->value, e->flags & MTM_DICOM_BIG_ENDIAN) : -1;
+    }
+    return a->at[depth].value[ask];
+}
+
 /* An unsigned short of the data set that holds line i, or of the next one outwards that has it. */
-static int64_t nearest(const mtm_dicom *d, int32_t i, uint32_t tag, int64_t fallback)
+static int32_t nearest(answers *a, int32_t i, int ask, int32_t fallback)
 {
     for (;;) {
-        const int32_t item = d->elements[i].parent;
-        const mtm_dicom_element *const e = mtm_dicom_find(d, item < 0 ? NULL : &d->elements[item], tag);
+        const int32_t item = a->d->elements[i].parent;
+        const int32_t value = answer_of(a, item, ask);
 
-        if (e && e->value && e->length_bytes >= 2)
-            return dcm_u16(e->value, e->flags & MTM_DICOM_BIG_ENDIAN);
+        if (value >= 0)
+            return value;
         if (item < 0)
             return fallback;
-        i = d->elements[item].parent; /* the sequence */
+        i = a->d->elements[item].parent; /* the sequence */
     }
 }
 
 /* PS3.5 A.1: all of implicit VR is OW, but for encapsulated values; else by the width of the samples (A.2). */
-static const char *bytes_or_words(const mtm_dicom *d, int32_t i)
+static const char *bytes_or_words(answers *a, int32_t i)
 {
-    const mtm_dicom_element *const e = &d->elements[i];
+    const mtm_dicom_element *const e = &a->d->elements[i];
 
     if (e->flags & MTM_DICOM_ENCAPSULATED)
         return "OB";
     if ((e->flags & MTM_DICOM_IMPLICIT) || (e->tag & 0xFF00FFFFu) == OVERLAY_DATA)
         return "OW";
     if (e->tag >> 16 == WAVEFORM_GROUP)
-        return nearest(d, i, WAVEFORM_BITS_ALLOCATED, 8) > 8 ? "OW" : "OB";
-    return nearest(d, i, BITS_ALLOCATED, 8) > 8 ? "OW" : "OB";
+        return nearest(a, i, ASK_WAVEFORM, 8) > 8 ? "OW" : "OB";
+    return nearest(a, i, ASK_BITS, 8) > 8 ? "OW" : "OB";
 }
 
 void dcm_unclear_decide(mtm_dicom *d)
 {
+    answers a;
+
+    a.d = d;
+    for (int depth = 0; depth < DCM_MOST_LEVELS; depth++)
+        a.at[depth].item = -2;
     for (int32_t i = 0; i < d->n; i++) {
         mtm_dicom_element *const e = &d->elements[i];
         const char *vr = NULL;
 
         switch (e->vr[3]) {
-        case US_OR_SS: vr = nearest(d, i, PIXEL_REPRESENTATION, 0) ? "SS" : "US"; break;
+        case US_OR_SS: vr = nearest(&a, i, ASK_SIGN, 0) ? "SS" : "US"; break;
         /* A LUT of one entry is a number (PS3.3 C.11.1.1.1). */
-        case US_OR_OW: vr = nearest(d, i, LUT_DESCRIPTOR, 0) == 1 ? "US" : "OW"; break;
-        case OB_OR_OW: vr = bytes_or_words(d, i); break;
+        case US_OR_OW: vr = nearest(&a, i, ASK_LUT, 0) == 1 ? "US" : "OW"; break;
+        case OB_OR_OW: vr = bytes_or_words(&a, i); break;
         default: continue;
         }
         memcpy(e->vr, vr, 2);
