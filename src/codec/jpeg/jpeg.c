@@ -272,14 +272,16 @@ static mtm_status decode_picture(mtm_codec_ctx *c, const uint8_t *in, size_t n, 
 static mtm_status encode(mtm_codec_ctx *c, const mtm_array *planes, int32_t n, const mtm_encode_params *p,
                          mtm_bytes *out, mtm_error *err)
 {
+    mtm_codec_worker *w = NULL;
     mtm_array a = {0};
     mtm_status s;
 
-    if (!p->lossy)
-        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "JPEG is written with a quality (baseline) only");
-    s = mtm_whole_gather(&a, planes, n, MTM_ORDER_INTERLEAVED, err);
-    if (!s)
-        s = mtm_jpeg_turbo_encode(out, &a, p, err);
+    MTM_TRY(mtm_whole_gather(&a, planes, n, MTM_ORDER_INTERLEAVED, err));
+    s = p->lossy ? mtm_jpeg_turbo_encode(out, &a, p, err) : take(c, &w, err);
+    if (!s && w) {
+        s = jpeg_lossless_encode(w->state, &a, p, out, err);
+        mtm_codec_worker_give(c, w);
+    }
     mtm_array_drop(&a);
     return s;
 }

@@ -77,4 +77,9 @@ void jpeg_to_rgb(const mtm_array *a, int32_t bits);
 mtm_status jpeg_lossless_decode(jpeg_job *j, mtm_error *err);
 mtm_status jpeg_dct_decode(jpeg_job *j, mtm_error *err);
 
+/* Appends SOF3 of U8 or U16 [Y, X, C], pixels without gaps. p: bits (0: the type's), predictor (0: 1). Errors: MTM_E_UNSUPPORTED (type,
+ * channels, size), MTM_E_INVAL (predictor, bits, a value beyond them), MTM_E_NOMEM. */
+mtm_status jpeg_lossless_encode(jpeg_state *s, const mtm_array *a, const mtm_encode_params *p, mtm_bytes *out,
+                                mtm_error *err);
+
 #endif
