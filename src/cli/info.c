@@ -2,6 +2,16 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
+/* What a path is besides an image; all NULL: nothing more. */
+typedef struct contents {
+    mtm_codec_info *stream;
+    mtm_dicom *dicom;
+} contents;
+
+typedef struct wanted {
+    bool json, stats, elements;
+} wanted;
+
 static void text_info(const char *path, mtm_image *im)
 {
     const mtm_image_info *const i = mtm_image_info_get(im);
@@ -82,10 +92,10 @@ static void json_geometry(const mtm_image_info *i)
     printf("]");
 }
 
-static void json_info(const char *path, mtm_image *im, const mtm_image_stats *stats,
-                      const mtm_codec_info *stream)
+static int json_info(const char *path, mtm_image *im, const mtm_image_stats *stats, const contents *c)
 {
     const mtm_image_info *const i = mtm_image_info_get(im);
+    int code = CLI_OK;
 
     printf("{\"path\": ");
     cli_json_text(stdout, path);
@@ -129,26 +139,50 @@ static void json_info(const char *path, mtm_image *im, const mtm_image_stats *st
         cli_json_text(stdout, mtm_image_problem_get(im, k));
     }
     printf("]");
-    if (stream) {
+    if (c->stream) {
         printf(", \"codestream\": ");
-        cli_codestream_json(stream);
+        cli_codestream_json(c->stream);
     }
+    if (c->dicom)
+        code = cli_dicom_json(path, c->dicom);
     printf("}");
+    return code;
 }
 
-/* A stream that is no image here, because its channels have sizes of their own. */
-static void stream_only(const char *path, const mtm_codec_info *stream, bool json, bool first)
+static void contents_drop(contents *c)
 {
-    if (!json) {
+    mtm_codec_info_free(c->stream);
+    mtm_dicom_close(c->dicom);
+}
+
+/* Parts of a file that is no image here: a stream whose channels have sizes of their own, a DICOM object without pixels. */
+static int contents_only(const char *path, const contents *c, const wanted *w, bool *first)
+{
+    int code = CLI_OK;
+
+    if (!w->json) {
         printf("%s\n", path);
-        cli_codestream_text(stream);
-        return;
+        if (c->dicom)
+            printf("  format   dicom\n");
+        if (c->dicom)
+            cli_dicom_text(c->dicom);
+        if (c->stream)
+            cli_codestream_text(c->stream);
+        return c->dicom && w->elements ? cli_dicom_elements(path, c->dicom) : CLI_OK;
     }
-    printf("%s{\"path\": ", first ? "" : ",\n ");
+    printf("%s{\"path\": ", *first ? "" : ",\n ");
+    *first = false;
     cli_json_text(stdout, path);
-    printf(", \"codestream\": ");
-    cli_codestream_json(stream);
+    if (c->dicom) {
+        printf(", \"format\": \"dicom\"");
+        code = cli_dicom_json(path, c->dicom);
+    }
+    if (c->stream) {
+        printf(", \"codestream\": ");
+        cli_codestream_json(c->stream);
+    }
     printf("}");
+    return code;
 }
 
 /* Integers cannot be non-finite: their voxels are read only when statistics are asked for. */
@@ -157,41 +191,58 @@ static bool wants_stats(const mtm_image *im, bool asked, bool json)
     return asked || (json && !mtm_dtype_is_integer(mtm_image_info_get(im)->stored_dtype));
 }
 
-/* first: no object has been printed yet. */
-static int info_one(const char *path, mtm_index *index, bool json, bool stats, mtm_pool *pool, bool first)
+static int image_show(const char *path, mtm_image *im, const contents *c, const wanted *w, mtm_pool *pool,
+                      bool *first)
 {
-    mtm_open_options open = {.struct_size = sizeof open, .index = index};
     mtm_read_options read = {.struct_size = sizeof read, .pool = pool};
+    const bool count = wants_stats(im, w->stats, w->json);
     mtm_image_stats values;
     mtm_error err = {0};
-    mtm_codec_info *stream = NULL;
-    mtm_image *im;
     int code = CLI_OK;
 
-    (void)cli_codestream_read(path, &stream);
-    if (mtm_image_open(&im, path, &open, &err)) {
-        if (stream && err.code == MTM_E_UNSUPPORTED)
-            stream_only(path, stream, json, first);
-        else
-            code = cli_fail(path, &err);
-        mtm_codec_info_free(stream);
-        return code;
+    if (count && mtm_image_stats_get(im, &read, &values, &err))
+        return cli_fail(path, &err);
+    if (w->json) {
+        fputs(*first ? "" : ",\n ", stdout);
+        *first = false;
+        return json_info(path, im, count ? &values : NULL, c);
     }
-    const bool count = wants_stats(im, stats, json);
-    if (count && mtm_image_stats_get(im, &read, &values, &err)) {
+    text_info(path, im);
+    if (c->dicom)
+        cli_dicom_text(c->dicom);
+    if (c->stream)
+        cli_codestream_text(c->stream);
+    if (count)
+        text_stats(&values);
+    if (c->dicom && w->elements)
+        code = cli_dicom_elements(path, c->dicom);
+    return code;
+}
+
+/* *first: no object has been printed yet. */
+static int info_one(const char *path, mtm_index *index, const wanted *w, mtm_pool *pool, bool *first)
+{
+    mtm_open_options open = {.struct_size = sizeof open, .index = index};
+    contents c = {0};
+    mtm_error err = {0};
+    mtm_image *im;
+    int code;
+
+    if (!cli_codestream_read(path, &c.stream))
+        (void)cli_dicom_open(path, &c.dicom);
+    if (!mtm_image_open(&im, path, &open, &err)) {
+        code = image_show(path, im, &c, w, pool, first);
+        mtm_image_close(im);
+    } else if (c.dicom && cli_dicom_has_pixels(c.dicom)) {
+        /* Its pictures cannot be opened, but what it is can be told. */
+        (void)contents_only(path, &c, w, first);
         code = cli_fail(path, &err);
-    } else if (json) {
-        fputs(first ? "" : ",\n ", stdout);
-        json_info(path, im, count ? &values : NULL, stream);
+    } else if (c.dicom || (c.stream && err.code == MTM_E_UNSUPPORTED)) {
+        code = contents_only(path, &c, w, first);
     } else {
-        text_info(path, im);
-        if (stream)
-            cli_codestream_text(stream);
-        if (count)
-            text_stats(&values);
+        code = cli_fail(path, &err);
     }
-    mtm_codec_info_free(stream);
-    mtm_image_close(im);
+    contents_drop(&c);
     return code;
 }
 
@@ -199,9 +250,12 @@ static int run(int argc, char **argv)
 {
     cli_option options[] = {{"json", NULL, "machine-readable: a list with one object per image", NULL},
                             {"stats", NULL, "read the voxels too: range, mean, standard deviation", NULL},
-                            {"index", "PATH", "sidecar index to use and fill", NULL}};
-    const int n = cli_parse(&cli_info, argc, argv, options, 3);
-    const bool json = n > 0 && options[0].value;
+                            {"index", "PATH", "sidecar index to use and fill", NULL},
+                            {"elements", NULL, "DICOM: every element with its value", NULL}};
+    const int n = cli_parse(&cli_info, argc, argv, options, 4);
+    const wanted w = {.json = n > 0 && options[0].value,
+                      .stats = n > 0 && options[1].value,
+                      .elements = n > 0 && options[3].value};
     int code = CLI_OK;
     mtm_error err = {0};
     mtm_index *index = NULL;
@@ -216,13 +270,12 @@ static int run(int argc, char **argv)
     if (mtm_pool_new(&pool, 0, &err))
         code = cli_fail(NULL, &err);
     bool first = true;
-    fputs(json ? "[" : "", stdout);
+    fputs(w.json ? "[" : "", stdout);
     for (int i = 1; pool && i <= n; i++) {
-        const int one = info_one(argv[i], index, json, options[1].value != NULL, pool, first);
-        first = first && one != CLI_OK;
+        const int one = info_one(argv[i], index, &w, pool, &first);
         code = one > code ? one : code;
     }
-    fputs(json ? "]\n" : "", stdout);
+    fputs(w.json ? "]\n" : "", stdout);
     mtm_pool_free(pool);
     mtm_index_close(index);
     return code;
@@ -230,7 +283,7 @@ static int run(int argc, char **argv)
 
 const cli_command cli_info = {
     .name = "info",
-    .usage = "info PATH... [--json] [--stats]",
+    .usage = "info PATH... [--json] [--stats] [--elements]",
     .help = "what it is: format, shape, axes, dtype, spacing, geometry, properties, problems",
     .run = run,
 };

@@ -1,0 +1,127 @@
+/* cli/dicom.c: what `microtome info` says of a DICOM file: the object, how it is written, what of its own it has, and the data set
+ * itself as JSON or line by line. Nothing that names a patient, unless all elements are asked for.
+ * SPDX-License-Identifier: Apache-2.0 */
+#include "cli.h"
+
+enum { VALUE_ROOM = 256 };
+
+/* Facts of objects, shown where the element is there. count: of items. */
+static const struct fact {
+    const char *label, *path;
+    bool count;
+} facts[] = {
+    {"modality", "Modality", false},
+    {"image", "ImageType", false},
+    {"made by", "Manufacturer", false},
+    {"model", "ManufacturerModelName", false},
+    {"title", "ConceptNameCodeSequence[0].CodeMeaning", false},
+    {"label", "StructureSetLabel", false},
+    {"label", "RTPlanLabel", false},
+    {"label", "ContentLabel", false},
+    {"document", "MIMETypeOfEncapsulatedDocument", false},
+    {"dose", "DoseSummationType", false},
+    {"records", "DirectoryRecordSequence", true},
+    {"contents", "ContentSequence", true},
+    {"segments", "SegmentSequence", true},
+    {"ROIs", "StructureSetROISequence", true},
+    {"beams", "BeamSequence", true},
+    {"waveforms", "WaveformSequence", true},
+    {"graphics", "GraphicAnnotationSequence", true},
+    {"series", "ReferencedSeriesSequence", true},
+};
+
+bool cli_dicom_open(const char *path, mtm_dicom **out)
+{
+    return mtm_dicom_open(out, path, NULL, NULL) == MTM_OK;
+}
+
+bool cli_dicom_has_pixels(const mtm_dicom *d)
+{
+    return mtm_dicom_find(d, NULL, 0x7FE00010) || mtm_dicom_find(d, NULL, 0x7FE00008) ||
+           mtm_dicom_find(d, NULL, 0x7FE00009);
+}
+
+/* The name of a UID, else itself; "" for none. */
+static const char *uid_name(const char *uid)
+{
+    const mtm_dicom_uid *const u = *uid ? mtm_dicom_uid_find(uid) : NULL;
+
+    return u ? u->name : uid;
+}
+
+static const char *object_name(const mtm_dicom *d, char room[VALUE_ROOM])
+{
+    if (mtm_dicom_ascii(d, mtm_dicom_find(d, NULL, 0x00080016), 0, room, VALUE_ROOM) ||
+        mtm_dicom_ascii(d, mtm_dicom_find(d, NULL, 0x00020002), 0, room, VALUE_ROOM))
+        return uid_name(room);
+    return "data set of no known class";
+}
+
+static void text_fact(const mtm_dicom *d, const struct fact *f)
+{
+    const mtm_dicom_element *e;
+    char *s = NULL;
+
+    if (mtm_dicom_find_path(&e, d, f->path, NULL))
+        return;
+    if (f->count) {
+        printf("  %-8s %d\n", f->label, (int)mtm_dicom_item_count(d, e));
+        return;
+    }
+    if (!mtm_dicom_text(&s, d, e, NULL) && *s)
+        printf("  %-8s %s\n", f->label, s);
+    mtm_dicom_free(s);
+}
+
+void cli_dicom_text(const mtm_dicom *d)
+{
+    char room[VALUE_ROOM];
+    int32_t n, items = 0;
+    const mtm_dicom_element *const elements = mtm_dicom_elements(d, &n);
+
+    for (int32_t i = 0; i < n; i++)
+        items += elements[i].tag == 0xFFFEE000;
+    printf("  object   %s\n", object_name(d, room));
+    printf("  syntax   %s\n", uid_name(mtm_dicom_transfer_syntax(d)));
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+        text_fact(d, &facts[i]);
+    printf("  elements %d\n", (int)(n - items));
+    for (int32_t i = 0; i < mtm_dicom_warning_count(d); i++)
+        printf("  warning: %s\n", mtm_dicom_warning_get(d, i));
+}
+
+int cli_dicom_json(const char *path, const mtm_dicom *d)
+{
+    const mtm_dicom_json_options opt = {.struct_size = sizeof opt, .keywords = true, .meta = true};
+    char room[VALUE_ROOM], *s = NULL;
+    mtm_error err = {0};
+    int code = CLI_OK;
+
+    printf(", \"object\": ");
+    cli_json_text(stdout, object_name(d, room));
+    printf(", \"transfer_syntax\": ");
+    cli_json_text(stdout, uid_name(mtm_dicom_transfer_syntax(d)));
+    printf(", \"warnings\": [");
+    for (int32_t i = 0; i < mtm_dicom_warning_count(d); i++) {
+        fputs(i ? ", " : "", stdout);
+        cli_json_text(stdout, mtm_dicom_warning_get(d, i));
+    }
+    printf("], \"dicom\": ");
+    if (mtm_dicom_to_json(&s, NULL, d, &opt, &err))
+        code = cli_fail(path, &err);
+    fputs(s ? s : "null", stdout);
+    mtm_dicom_free(s);
+    return code;
+}
+
+int cli_dicom_elements(const char *path, const mtm_dicom *d)
+{
+    char *s = NULL;
+    mtm_error err = {0};
+
+    if (mtm_dicom_dump(&s, d, NULL, &err))
+        return cli_fail(path, &err);
+    fputs(s, stdout);
+    mtm_dicom_free(s);
+    return CLI_OK;
+}
