@@ -79,6 +79,29 @@ class Dicom:
     def dump(self, item: int, width: int) -> str: ...
 
 def dicom_entry(tag_or_keyword: str | int) -> tuple[int, str, str, str, str, bool] | None: ...
+def dicom_build(base: Dicom | None, changes: list[tuple[int, str | None, Any]]) -> Dicom: ...
+def dicom_write(dicom: Dicom, path: str, options: tuple[Any, ...]) -> None: ...
+def dicom_write_series(
+    folder: str,
+    array: Any,
+    affine: Any,
+    like: Dicom | None,
+    description: str | None,
+    patient_id: str | None,
+    quantize: bool,
+    options: tuple[Any, ...],
+) -> float: ...
+def dicom_write_seg(
+    path: str,
+    array: Any,
+    source: tuple[Any, ...],
+    segments: tuple[Any, ...] | None,
+    fractional: bool,
+    keep_empty: bool,
+    description: str | None,
+    options: tuple[Any, ...],
+) -> None: ...
+def dicom_uid_new(root: str | None) -> str: ...
 def dicom_uid(uid_or_keyword: str) -> tuple[str, str, str, str, bool] | None: ...
 
 class Chain:

@@ -21,11 +21,12 @@ import os
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from . import _core
+from ._dicom_write import Segment, changes_of, new, new_uid, save, transcode, write_seg, write_series
 from .dicom_listing import Listing, Series, scan
 from .errors import InvalidError, NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     Path = str | os.PathLike[str]
     Key = str | int | tuple[int, int]
@@ -37,12 +38,18 @@ __all__ = [
     "Listing",
     "MissingError",
     "PersonName",
+    "Segment",
     "Series",
     "Uid",
     "entry",
+    "new",
+    "new_uid",
     "read",
     "scan",
+    "transcode",
     "uid",
+    "write_seg",
+    "write_series",
 ]
 
 TOP = -1  # the number of the data set itself, beside those of elements and items
@@ -337,6 +344,28 @@ class Dataset:
     def to_dict(self, keywords: bool = False, **options: Any) -> dict[str, Any]:
         """to_json(keywords, …) as a dict."""
         return json.loads(self.to_json(keywords, **options))
+
+    # ---- what is made of it
+
+    def edit(self, changes: Mapping[Any, Any]) -> Dataset:
+        """A new data set with {"PatientID": "x", "PatientAge": None, "A[0].B": 1}: put, removed, changed inside a sequence's item.
+
+        Values are as in new(). All else stays as it is, pixel data too, which stays in this data set's file.
+        """
+        if self._item != TOP:
+            raise InvalidError("only a whole data set is edited; name the item by its path")
+        return Dataset(_core.dicom_build(self._core, changes_of(changes)))
+
+    def save(self, path: Path, transfer_syntax: str | None = None, **options: Any) -> None:
+        """Writes a Part 10 file; the old one stays until the new is whole.
+
+        transfer_syntax: a UID or keyword to bring the pixels into, losslessly and with proof; None: as it is. options: lossy=False,
+        proof=True, basic_table_only=False, uid_root=None, threads=0. Errors: UnsupportedError, InvalidError (would lose), CorruptError
+        (the source's pixels), IOFailedError.
+        """
+        if self._item != TOP:
+            raise InvalidError("only a whole data set is written")
+        save(self, path, transfer_syntax, **options)
 
     def __repr__(self) -> str:
         return self._core.dump(self._item, 110).rstrip("\n")

@@ -35,7 +35,7 @@ static PyObject *dicom_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
             PyBuffer_Release(&buffer);
         return NULL;
     }
-    o->dicom = d, o->buffer = buffer, o->held = memory;
+    o->dicom = d, o->buffer = buffer, o->held = memory, o->base = NULL;
     o->elements = mtm_dicom_elements(d, &o->n);
     return (PyObject *)o;
 }
@@ -48,9 +48,18 @@ PyObject *core_dicom_take(core_state *st, mtm_dicom *d)
         mtm_dicom_close(d);
         return NULL;
     }
-    o->dicom = d, o->buffer = (Py_buffer){0}, o->held = false;
+    o->dicom = d, o->buffer = (Py_buffer){0}, o->held = false, o->base = NULL;
     o->elements = mtm_dicom_elements(d, &o->n);
     return (PyObject *)o;
+}
+
+PyObject *core_dicom_based(core_state *st, mtm_dicom *d, PyObject *base)
+{
+    PyObject *const o = core_dicom_take(st, d);
+
+    if (o)
+        ((DicomObject *)o)->base = Py_XNewRef(base);
+    return o;
 }
 
 static void dicom_dealloc(PyObject *self)
@@ -61,6 +70,7 @@ static void dicom_dealloc(PyObject *self)
     mtm_dicom_close(o->dicom);
     if (o->held)
         PyBuffer_Release(&o->buffer);
+    Py_XDECREF(o->base);
     PyObject_Free(self);
     Py_DECREF(type);
 }
@@ -443,6 +453,7 @@ int core_dicom_add(PyObject *module)
 {
     core_state *const st = PyModule_GetState(module);
 
-    return core_add_type(module, &dicom_spec, &st->dicom_type) ? -1
-                                                               : PyModule_AddFunctions(module, functions);
+    if (core_add_type(module, &dicom_spec, &st->dicom_type) || PyModule_AddFunctions(module, functions))
+        return -1;
+    return core_dicom_write_add(module);
 }

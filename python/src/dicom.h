@@ -11,10 +11,15 @@ typedef struct DicomObject {
     int32_t n;
     Py_buffer buffer; /* the bytes that it was opened from */
     bool held;        /* there are such bytes */
+    PyObject *base;   /* the data set whose bytes it refers to; NULL: none */
 } DicomObject;
 
 /* As a Dicom; takes d, on failure too. */
 PyObject *core_dicom_take(core_state *st, mtm_dicom *d);
+/* The same of one that refers to the bytes of `base`, a Dicom, which it keeps. */
+PyObject *core_dicom_based(core_state *st, mtm_dicom *d, PyObject *base);
+/* Building and writing (dicom_write.c). */
+int core_dicom_write_add(PyObject *module);
 /* Element number `index` of self, a Dicom; NULL: exception set. */
 const mtm_dicom_element *core_dicom_element(PyObject *self, long index);
 

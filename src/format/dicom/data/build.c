@@ -154,13 +154,12 @@ static bool is_pixels(uint32_t tag)
     return tag == DCM_PIXELS || tag == DCM_FLOAT_PIXELS || tag == DCM_DOUBLE_PIXELS;
 }
 
-/* One line of d as a node. Short values are copied; long ones, pixel data and fragments stay where they are. */
+/* One line of d as a node. Short values are copied; long ones and pixel data stay where they are. */
 static mtm_status copy_line(mtm_dicom_builder *b, const mtm_dicom *d, int32_t line, int32_t parent,
                             int32_t *out, mtm_error *err)
 {
     const mtm_dicom_element *const e = &d->elements[line];
     const mtm_dicom *const owner = d->from && d->from[line] ? d->from[line] : d;
-    const bool fragment = e->parent >= 0 && d->elements[e->parent].flags & MTM_DICOM_ENCAPSULATED;
     dcm_node *node;
 
     MTM_TRY(append(b, parent, e->tag, e->vr, out, err));
@@ -168,7 +167,7 @@ static mtm_status copy_line(mtm_dicom_builder *b, const mtm_dicom *d, int32_t li
     node->flags = e->flags;
     node->length_bytes = e->length_bytes;
     node->copied = d, node->line = line;
-    if (e->flags & MTM_DICOM_BULK || fragment || is_pixels(e->tag)) {
+    if (e->flags & MTM_DICOM_BULK || is_pixels(e->tag)) {
         node->offset_bytes = e->offset_bytes;
         node->from = owner;
         node->value = e->value;

@@ -73,12 +73,7 @@ static bool left_out(const dcm_part10 *p, const mtm_dicom_element *e)
 
 static bool has_items(const mtm_dicom_element *e)
 {
-    return (e->flags & (MTM_DICOM_SEQUENCE | MTM_DICOM_ENCAPSULATED)) != 0;
-}
-
-static bool is_fragment(const mtm_dicom *d, const mtm_dicom_element *e)
-{
-    return e->parent >= 0 && d->elements[e->parent].flags & MTM_DICOM_ENCAPSULATED;
+    return e->tag == DCM_ITEM || e->flags & MTM_DICOM_SEQUENCE;
 }
 
 /* Bytes of tag, VR and length. */
@@ -102,7 +97,7 @@ static void plan_down(dcm_part10 *p, int32_t i)
     if (parent && (p->plan[e->parent] & DCM_PLAN_IMPLICIT ||
                    (parent->flags & MTM_DICOM_SEQUENCE && !strcmp(parent->vr, "UN"))))
         p->plan[i] |= DCM_PLAN_IMPLICIT; /* PS3.5 6.2.2 note 4 */
-    if (e->flags & MTM_DICOM_UNDEFINED || e->flags & MTM_DICOM_ENCAPSULATED)
+    if ((e->flags & MTM_DICOM_UNDEFINED && has_items(e)) || e->flags & MTM_DICOM_ENCAPSULATED)
         p->plan[i] |= DCM_PLAN_UNDEFINED;
     if (vr && !vr->long_form && !has_items(e) && e->length_bytes > UINT16_MAX - 1)
         p->plan[i] |= DCM_PLAN_AS_UN; /* PS3.5 6.2.2: what a 16-bit length cannot hold */
@@ -112,14 +107,15 @@ static void plan_down(dcm_part10 *p, int32_t i)
 static mtm_status count_up(dcm_part10 *p, int32_t i, mtm_error *err)
 {
     const mtm_dicom_element *const e = &p->d->elements[i];
-    const bool item = e->tag == DCM_ITEM && !is_fragment(p->d, e);
     uint64_t n = p->size_bytes[i];
 
-    if (has_items(e) || item) {
+    if (has_items(e)) {
         if (n > NO_LENGTH - 1)
             p->plan[i] |= DCM_PLAN_UNDEFINED;
         if (p->plan[i] & DCM_PLAN_UNDEFINED)
             n += 8;
+    } else if (e->flags & MTM_DICOM_ENCAPSULATED) {
+        n = e->length_bytes + 8;
     } else {
         n = e->length_bytes + (e->length_bytes & 1);
         if (n > NO_LENGTH - 1)
@@ -182,7 +178,7 @@ static mtm_status put_value(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_erro
 {
     const mtm_dicom_element *const e = &p->d->elements[i];
     const dcm_rule *const vr = dcm_rule_find(e->vr);
-    const size_t unit = is_fragment(p->d, e) ? 1 : dcm_unit_bytes(p->d, e);
+    const size_t unit = dcm_unit_bytes(p->d, e);
     /* Bytes of UN stay little endian, whatever is around them. */
     const bool to_big = is_big(p, i) && !(p->plan[i] & DCM_PLAN_AS_UN);
     const bool turn = unit > 1 && to_big != ((e->flags & MTM_DICOM_BIG_ENDIAN) != 0);
@@ -216,6 +212,35 @@ static mtm_status put_end(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_error 
     return dcm_out_u32(o, 0, big, err);
 }
 
+/* Pixel data in fragments, as it is, once it is seen to be whole: items, each inside the value (PS3.5 A.4). */
+static mtm_status put_fragments(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_error *err)
+{
+    const mtm_dicom_element *const e = &p->d->elements[i];
+    MTM_AUTO_MEM uint8_t *piece = mtm_alloc(PIECE_BYTES);
+
+    if (!piece)
+        return MTM_NOMEM(err);
+    for (uint64_t at = 0, left = 0; at < e->length_bytes || left > 0;) {
+        const bool head = left == 0;
+        const size_t n = head ? 8 : left < PIECE_BYTES ? (size_t)left : PIECE_BYTES;
+
+        if (n <= e->length_bytes - at)
+            MTM_TRY(dcm_line_bytes(p->d, i, at, piece, n, err));
+        if (n > e->length_bytes - at || (head && memcmp(piece, "\xFE\xFF\x00\xE0", 4)))
+            return mtm_fail(
+                err, MTM_E_CORRUPT, e->offset_bytes < 0 ? -1 : e->offset_bytes + (int64_t)at,
+                "the pixel data ends inside a fragment, or something else stands between its fragments");
+        if (head)
+            left = (uint32_t)piece[4] | (uint32_t)piece[5] << 8 | (uint32_t)piece[6] << 16 |
+                   (uint32_t)piece[7] << 24;
+        else
+            left -= n;
+        MTM_TRY(dcm_out_put(o, piece, n, err));
+        at += n;
+    }
+    return put_end(p, i, o, err);
+}
+
 /* Closes what is open and does not hold line i any more; *open: the innermost open line. */
 static mtm_status close_until(const dcm_part10 *p, int32_t i, int32_t *open, dcm_out *o, mtm_error *err)
 {
@@ -245,8 +270,10 @@ static mtm_status put_elements(const dcm_part10 *p, dcm_out *o, mtm_error *err)
             pixels_wait = false;
         }
         MTM_TRY(put_head(p, i, o, err));
-        if (has_items(e) || (e->tag == DCM_ITEM && !is_fragment(p->d, e)))
+        if (has_items(e))
             open = i;
+        else if (e->flags & MTM_DICOM_ENCAPSULATED)
+            MTM_TRY(put_fragments(p, i, o, err));
         else
             MTM_TRY(put_value(p, i, o, err));
     }
