@@ -214,6 +214,9 @@ mtm_status mtm_dicom_dump(char **out, const mtm_dicom *d, const mtm_dicom_dump_o
     dump u = {.d = d, .width = opt && opt->width > 0 ? (size_t)opt->width : WIDTH, .err = err};
     dcm_charset cs = {0};
 
+    if (opt && opt->struct_size != sizeof *opt)
+        return mtm_fail(err, MTM_E_INVAL, -1, "mtm_dicom_dump_options.struct_size is %u instead of %zu",
+                        (unsigned)opt->struct_size, sizeof *opt);
     if (item)
         dcm_charset_at(&cs, d, item);
     dcm_charset_in(&cs, d, item);

@@ -595,6 +595,9 @@ mtm_status mtm_dicom_to_json(char **out, size_t *size_bytes, const mtm_dicom *d,
     writer w = {.d = d, .opt = opt ? opt : &standard, .err = err};
     dcm_charset cs = {0};
 
+    if (w.opt->struct_size != sizeof *opt)
+        return mtm_fail(err, MTM_E_INVAL, -1, "mtm_dicom_json_options.struct_size is %u instead of %zu",
+                        (unsigned)w.opt->struct_size, sizeof *opt);
     dcm_charset_in(&cs, d, NULL);
     mtm_text_reserve(&w.out, 64 + 64 * (size_t)d->n);
     mtm_status rc = put_level(&w, NULL, &cs, 0);
