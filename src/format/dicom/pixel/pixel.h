@@ -10,30 +10,31 @@
 
 /* ---- frames (frames.c) -------------------------------------------------------------------------------- */
 
-/* Where the bytes of every frame lie: pieces in the file, several where a frame is in several fragments. */
-typedef struct dcm_piece {
-    int64_t offset_bytes; /* of `from`'s file or inflated bytes */
-    uint64_t size_bytes;
-} dcm_piece;
-
+/* Where the bytes of every frame lie in the value of the pixel data. Constant afterwards, so any thread may read. */
 typedef struct dcm_frames {
     int64_t n;
-    int64_t *
-        first; /* [n + 1]: number of each frame's first piece; NULL: native, every frame `frame_bits` behind the last */
-    dcm_piece *pieces;
-    int64_t offset_bytes;  /* native: of frame 0 */
-    uint64_t frame_bits;   /* native; 1-bit frames need not begin on a byte */
-    const mtm_dicom *from; /* whose bytes */
-    const uint8_t *memory; /* of all pixel data, where it is in memory; else NULL */
-    char warning[160];     /* wrong or missing tables that were repaired; "" */
+    /* Encapsulated: [n + 1], the items of frame i lie in bytes begin[i] … begin[i + 1] of the value. NULL: native, every frame
+     * frame_bits behind the last; 1-bit frames need not begin on a byte. */
+    uint64_t *begin;
+    uint64_t frame_bits;
+    int64_t offset_bytes;  /* of the value in from's file, for reading and for messages; built: −1 */
+    uint64_t size_bytes;   /* of the value */
+    const mtm_dicom *from; /* whose file: borrowed */
+    const uint8_t *memory; /* the value, where it is in memory; else NULL */
+    char warning[160];     /* wrong tables that were not needed, padding that is none, missing bytes; "" */
 } dcm_frames;
 
-/* By extended offset table, basic offset table, or the fragments themselves (one per frame; all in one; ends of codestreams). Errors:
- * MTM_E_CORRUPT (fragments cannot be shared out among the frames, or lie outside the file). */
+/* By extended offset table, basic offset table, or the fragments themselves (one per frame; all in one; beginnings or ends of
+ * codestreams). Tables are believed where items stand at the places that they name. Errors: MTM_E_CORRUPT (fragments cannot be shared
+ * out among the frames), MTM_E_NOTFOUND (no pixel data), MTM_E_IO, MTM_E_NOMEM. */
 mtm_status dcm_frames_new(dcm_frames **out, const mtm_dicom *d, const mtm_dicom_pixels *p, mtm_error *err);
 void dcm_frames_free(dcm_frames *f);
 MTM_DEFINE_AUTO(dcm_frames, dcm_frames_free)
-/* A frame's bytes, appended to nothing: out->size_bytes is set. One pad byte may follow the codestream. */
+/* MTM_E_INVAL: there is no such frame; MTM_E_CORRUPT: the file ends before it does. To be asked before native frames are read from
+ * f->memory or the file. */
+mtm_status dcm_frame_check(const dcm_frames *f, int64_t frame, mtm_error *err);
+/* A frame's bytes, appended to nothing: out->size_bytes is set. One pad byte may follow the codestream; native frames of single bits begin
+ * with their first. Errors: as dcm_frame_check, and MTM_E_CORRUPT (no item where a table says one, an item beyond the end). */
 mtm_status dcm_frame_bytes(const dcm_frames *f, int64_t frame, mtm_bytes *out, mtm_error *err);
 
 /* ---- decoding (decoder.c) ----------------------------------------------------------------------------- */
