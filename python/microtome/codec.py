@@ -372,7 +372,7 @@ def info(data: Bytes, max_bytes: int | None = None) -> dict[str, Any]:
     palette_entries, levels, min_levels (the most that reduce may be), layers, progression, mct, reversible, ht,
     lossless_capable, precincts (None: the largest; else (height, width) per resolution, lowest first), markers (dicts: name,
     code, offset, size), tile_parts, plt, tlm, codestream_offset, codestream_bytes, warnings, near_lossless ("jpegls": the
-    largest error). progression of "jpeg" is its process, of "jpegls" its interleaving. "rle" does not tell width, height and
+    largest error), predictor ("jpeg", lossless: 1 … 7). progression of "jpeg" is its process, of "jpegls" its interleaving. "rle" does not tell width, height and
     components (0); its markers are the segments.
     Errors: CorruptError, UnsupportedError (no codec knows the bytes), LimitError.
     """

@@ -659,7 +659,7 @@ static PyObject *info_dict(const mtm_codec_info *f)
 {
     return Py_BuildValue(
         "{s:s,s:s,s:L,s:L,s:(LL),s:(LL),s:(ii),s:i,s:N,s:i,s:s,s:i,s:i,s:i,s:i,s:s,"
-        "s:O,s:O,s:O,s:O,s:N,s:N,s:i,s:O,s:O,s:L,s:L,s:N,s:i}",
+        "s:O,s:O,s:O,s:O,s:N,s:N,s:i,s:O,s:O,s:L,s:L,s:N,s:i,s:i}",
         "codec", f->codec, "container", f->container, "width", (long long)f->width, "height",
         (long long)f->height, "origin", (long long)f->y0, (long long)f->x0, "tile", (long long)f->tile_height,
         (long long)f->tile_width, "tiles", (int)f->tiles_y, (int)f->tiles_x, "n_components",
@@ -670,7 +670,7 @@ static PyObject *info_dict(const mtm_codec_info *f)
         "precincts", precinct_list(f), "markers", marker_list(f), "tile_parts", (int)f->n_tile_parts, "plt",
         flag(f->has_plt), "tlm", flag(f->has_tlm), "codestream_offset", (long long)f->codestream_offset,
         "codestream_bytes", (long long)f->codestream_bytes, "warnings", warning_list(f), "near_lossless",
-        (int)f->near_lossless);
+        (int)f->near_lossless, "predictor", (int)f->predictor);
 }
 
 PyDoc_STRVAR(info_doc, "codec_info(data, max_bytes)\n--\n\nThe headers' facts as a dict.");
