@@ -7,6 +7,7 @@
     ds.to_json(), ds.to_json(keywords=True)  the DICOM JSON model (PS3.18 F), or values by keyword
     print(ds)
     for series in mt.dicom.scan("folder"): series.modality, mt.open(series.paths)
+    ds.pixels(), ds.pixels(0, voi=True), ds.overlay(0), ds.pixel_info()
 
 Texts are str, by the data set's SpecificCharacterSet; several values are a list. IS and the binary integers are int; DS, FL and FD
 float; AT int; PN a str with .family_name and other parts; OB, OW and UN bytes, which are read when asked for; sequences lists of data
@@ -18,15 +19,18 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from . import _core
+from . import _core, _declare
 from ._dicom_write import Segment, changes_of, new, new_uid, save, transcode, write_seg, write_series
 from .dicom_listing import Listing, Series, scan
-from .errors import InvalidError, NotFoundError
+from .errors import InvalidError, NotFoundError, PixelWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    import numpy as np
 
     Path = str | os.PathLike[str]
     Key = str | int | tuple[int, int]
@@ -37,7 +41,9 @@ __all__ = [
     "Entry",
     "Listing",
     "MissingError",
+    "Overlay",
     "PersonName",
+    "PixelInfo",
     "Segment",
     "Series",
     "Uid",
@@ -92,6 +98,39 @@ def uid(uid: str) -> Uid | None:
     """A well-known UID, by itself or its keyword; None: not well known."""
     found = _core.dicom_uid(uid)
     return Uid(*found) if found else None
+
+
+class PixelInfo(NamedTuple):
+    """The image pixel module: what is stored, and what pixels() makes of it (dtype, channels)."""
+
+    frames: int
+    rows: int
+    columns: int
+    samples: int
+    bits_allocated: int
+    bits_stored: int
+    high_bit: int
+    is_signed: bool
+    is_float: bool
+    planar: bool
+    encapsulated: bool
+    photometric: str
+    codec: str
+    raw_dtype: str
+    dtype: str
+    channels: int
+    slope: float
+    inter: float
+    has_rescale: bool
+    has_modality_lut: bool
+    overlays: int
+
+
+class Overlay(NamedTuple):
+    """bits: uint8 0/1 [F, Y, X]. origin: (row, column) in the image of its first point; (1, 1) is the first pixel."""
+
+    bits: np.ndarray
+    origin: tuple[int, int]
 
 
 class PersonName(str):
@@ -366,6 +405,51 @@ class Dataset:
         if self._item != TOP:
             raise InvalidError("only a whole data set is written")
         save(self, path, transfer_syntax, **options)
+
+    # ---- pixels
+
+    def pixels(
+        self,
+        frame: int | None = None,
+        *,
+        raw: bool = False,
+        modality: bool = False,
+        voi: bool = False,
+        window: int = 0,
+        dtype: Any = None,
+        threads: int = 1,
+    ) -> np.ndarray:
+        """The frames as [F, Y, X] or [F, Y, X, C]; of one frame (from 0) without F.
+
+        Gray as stored, palettes and YBR as RGB. raw: samples as decoded. modality: float32 after the modality LUT or the rescale slope
+        and intercept of each frame. voi: float32 in 0 … 255, after that the VOI LUT or window number `window` (none: each frame from
+        its smallest value to its largest), MONOCHROME1 turned. dtype: of the result, values rounded and clamped.
+        Warns with mt.errors.PixelWarning where codestream and header disagree. Errors: NotFoundError (no pixel data), CorruptError,
+        UnsupportedError, InvalidError (no such frame or window), LimitError.
+        """
+        first, n = (0, -1) if frame is None else (frame, 1)
+        name = _declare.dtype_name(dtype)
+        a, said = _core.dicom_frames(self._whole(), first, n, raw, modality, voi, window, name, threads)
+        for line in said.splitlines():
+            warnings.warn(line, PixelWarning, stacklevel=2)
+        return a if frame is None else a[0]
+
+    def pixel_info(self) -> PixelInfo:
+        """What the pixel attributes say, defaults filled in; no pixel data is read. Errors: NotFoundError (none), CorruptError."""
+        return PixelInfo(**_core.dicom_pixel_info(self._whole()))
+
+    def overlay(self, i: int = 0) -> Overlay:
+        """Overlay i (the groups 60xx in order): bits and origin. Errors: InvalidError (no such overlay), CorruptError."""
+        return Overlay(*_core.dicom_overlay(self._whole(), i))
+
+    def frame_bytes(self, frame: int = 0) -> bytes:
+        """A frame as it is stored: its codestream, fragments joined, or its native samples. Errors: InvalidError, CorruptError."""
+        return _core.dicom_frame_bytes(self._whole(), frame)
+
+    def _whole(self) -> Any:
+        if self._item != TOP:
+            raise InvalidError("only a whole data set has pixels; this is an item of a sequence")
+        return self._core
 
     def __repr__(self) -> str:
         return self._core.dump(self._item, 110).rstrip("\n")

@@ -24,6 +24,10 @@ class Status(enum.IntEnum):
     DEVICE = -11
 
 
+class PixelWarning(UserWarning):
+    """Pixel data and header disagree, or the header lacks something obvious: the text says what was done."""
+
+
 class Error(Exception):
     """Base of all errors that the library reports.
 

@@ -156,5 +156,6 @@ int core_chain_add(PyObject *module);
 int core_loader_add(PyObject *module);
 int core_window_add(PyObject *module);
 int core_dicom_add(PyObject *module);
+int core_dicom_pixels_add(PyObject *module);
 
 #endif
