@@ -134,20 +134,41 @@ static void put_bytes(dump *u, const mtm_dicom_element *e)
     put_plain(u, s);
 }
 
-/* "(0010,0010) PN PatientName …"; private elements are named by their creator's block. */
+/* "[CREATOR]" of a private element (PS3.5 7.8.1), cut to the column. */
+static void private_name(const dump *u, const mtm_dicom_element *e, char name[KEYWORD_WIDTH])
+{
+    const mtm_dicom_element *const item = e->parent < 0 ? NULL : &u->d->elements[e->parent];
+    const uint32_t block = e->tag >> 8 & 0xFF;
+    char creator[KEYWORD_WIDTH - 12] = "";
+
+    if (block == 0 || (e->tag & 0xFFFF) < 0x1000)
+        (void)snprintf(name, KEYWORD_WIDTH, "%s",
+                       (e->tag & 0xFFFF) < 0x10 ? "(private)" : "(private creator)");
+    else if (mtm_dicom_ascii(u->d, mtm_dicom_find(u->d, item, (e->tag & 0xFFFF0000u) | block), 0, creator,
+                             sizeof creator) ||
+             *creator)
+        (void)snprintf(name, KEYWORD_WIDTH, "[%s]", creator);
+    else
+        (void)snprintf(name, KEYWORD_WIDTH, "(private)");
+    for (char *p = name; *p; p++)
+        if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7E)
+            *p = '?';
+}
+
+/* "(0010,0010) PN PatientName …"; private elements are named by their creator. */
 static void put_head(dump *u, const mtm_dicom_element *e, const char *vr, int indent)
 {
     const mtm_dicom_entry *const entry = mtm_dicom_entry_by_tag(e->tag);
-    const unsigned element = e->tag & 0xFFFF;
-    const bool private_group = e->tag >> 16 & 1;
-    const char *const name = private_group
-                                 ? (element >= 0x10 && element <= 0xFF ? "(private creator)" : "(private)")
-                             : entry ? entry->keyword
-                                     : "(unknown)";
-    char s[128];
+    const char *name = entry ? entry->keyword : "(unknown)";
+    char s[256], own[KEYWORD_WIDTH];
 
-    snprintf(s, sizeof s, "%*s(%04X,%04X) %s %-*s ", 2 * indent, "", (unsigned)(e->tag >> 16), element, vr,
-             indent < 8 ? KEYWORD_WIDTH - 2 * indent : KEYWORD_WIDTH - 16, name);
+    if (e->tag >> 16 & 1) {
+        private_name(u, e, own);
+        name = own;
+    }
+    snprintf(s, sizeof s, "%*s(%04X,%04X) %s %-*s ", 2 * indent, "", (unsigned)(e->tag >> 16),
+             (unsigned)(e->tag & 0xFFFF), vr, indent < 8 ? KEYWORD_WIDTH - 2 * indent : KEYWORD_WIDTH - 16,
+             name);
     mtm_text_put(&u->out, s, strlen(s));
 }
 
