@@ -8,6 +8,8 @@
     print(ds)
     for series in mt.dicom.scan("folder"): series.modality, mt.open(series.paths)
     ds.pixels(), ds.pixels(0, voi=True), ds.overlay(0), ds.pixel_info()
+    mt.dicom.open_series("study", split=True)   its volumes; mt.open("study/series") for one
+    array, affine = mt.dicom.straighten(im)  a volume of a tilted gantry on a straight grid
 
 Texts are str, by the data set's SpecificCharacterSet; several values are a list. IS and the binary integers are int; DS, FL and FD
 float; AT int; PN a str with .family_name and other parts; OB, OW and UN bytes, which are read when asked for; sequences lists of data
@@ -26,6 +28,7 @@ from . import _core, _declare
 from ._dicom_write import Segment, changes_of, new, new_uid, save, transcode, write_seg, write_series
 from .dicom_listing import Listing, Series, scan
 from .errors import InvalidError, NotFoundError, PixelWarning
+from .series import open_series, straighten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,8 +53,10 @@ __all__ = [
     "entry",
     "new",
     "new_uid",
+    "open_series",
     "read",
     "scan",
+    "straighten",
     "transcode",
     "uid",
     "write_seg",

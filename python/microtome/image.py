@@ -32,15 +32,31 @@ class Level(tuple):
         return self
 
 
-def open(uri: Path, index: _core.Index | Path | None = None, max_bytes: int | None = None) -> Image:
-    """Opens an image: NIfTI-1 and -2 (.nii, .nii.gz, .hdr/.img), Analyze 7.5, .npy, NRRD, MetaImage, JPEG 2000 and HTJ2K
-    (.j2c, .j2k, .jp2, .jph: levels are its resolutions), PGM, PPM, PNG. Only the header is read.
+def open(
+    uri: Path | Sequence[Path],
+    index: _core.Index | Path | None = None,
+    max_bytes: int | None = None,
+    series: str | None = None,
+    split: bool = False,
+) -> Image | list[Image]:
+    """Opens an image: NIfTI-1 and -2 (.nii, .nii.gz, .hdr/.img), Analyze 7.5, .npy, NRRD, MetaImage, DICOM (a file, the folder of a
+    series, or a list of its files), JPEG 2000 and HTJ2K (.j2c, .j2k, .jp2, .jph: levels are its resolutions), PGM, PPM, PNG.
+    Only headers are read.
 
-    uri: a path. index: an mt.Index or a path to one; remembers gzip access points and statistics, so that a later read of a
-    box starts near it. max_bytes: largest decoded image or box that is accepted; default 64 GiB.
-    Errors: NotFoundError, AccessError, CorruptError (with the byte), UnsupportedError (no format knows it), LimitError.
+    uri: a path, or a list of paths of one DICOM series. index: an mt.Index or a path to one; remembers gzip access points and
+    statistics, so that a later read of a box starts near it. max_bytes: largest decoded image or box that is accepted; default 64 GiB.
+    series: SeriesInstanceUID, where a folder holds several. split: all volumes as a list: of every series, and those parts of a
+    series that make no common grid (gaps, several orientations, …), which otherwise are an error that names the files.
+    Errors: NotFoundError, AccessError, CorruptError (with the byte), UnsupportedError (no format knows it), LimitError,
+    InvalidError (files that make no volume).
     """
-    return Image(uri, index=index, max_bytes=max_bytes)
+    many = isinstance(uri, list | tuple)
+    if not (many or split or series is not None or os.path.isdir(uri)):  # noqa: PTH112
+        return Image(uri, index=index, max_bytes=max_bytes)
+    from .series import open_series
+
+    images = open_series(uri, series=series, split=split, max_bytes=max_bytes)
+    return images if split else images[0]
 
 
 class Image:
@@ -60,6 +76,14 @@ class Image:
         self.uri = os.fspath(uri)
         self._core = _core.Image(self.uri, index, max_bytes or 0)
         self._info = self._core.info()
+        self._remake = (Image, (self.uri,))
+
+    @classmethod
+    def _of_core(cls, core, uri, again):
+        self = cls.__new__(cls)
+        self.uri, self._core, self._info = uri, core, core.info()
+        self._remake = again
+        return self
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -216,7 +240,7 @@ class Image:
         return self.uri
 
     def __reduce__(self):
-        return (Image, (self.uri,))
+        return self._remake
 
     def __repr__(self):
         return f"<microtome.Image {self.uri!r} {self.axes} {self.shape} {self._info['dtype']}>"

@@ -59,6 +59,19 @@ static PyType_Spec index_spec = {.name = "microtome._core.Index",
 
 /* ---- image -------------------------------------------------------------------------------------------- */
 
+/* Takes the image, on failure too. */
+static PyObject *image_take(PyTypeObject *type, mtm_image *im, PyObject *index)
+{
+    ImageObject *const o = PyObject_New(ImageObject, type);
+
+    if (!o) {
+        mtm_image_close(im);
+        return NULL;
+    }
+    o->image = im, o->index = Py_NewRef(index);
+    return (PyObject *)o;
+}
+
 static PyObject *image_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"uri", "index", "max_bytes", NULL};
@@ -87,13 +100,7 @@ static PyObject *image_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     Py_END_ALLOW_THREADS Py_DECREF(path);
     if (rc)
         return core_raise(st, &err);
-    ImageObject *const o = PyObject_New(ImageObject, type);
-    if (!o) {
-        mtm_image_close(im);
-        return NULL;
-    }
-    o->image = im, o->index = Py_NewRef(index);
-    return (PyObject *)o;
+    return image_take(type, im, index);
 }
 
 static void image_dealloc(PyObject *self)
@@ -354,7 +361,77 @@ static PyObject *image_write(PyObject *module, PyObject *args)
     return rc ? core_raise(st, &err) : Py_NewRef(Py_None);
 }
 
-static PyMethodDef methods[] = {{"write", image_write, METH_VARARGS, write_doc}, {0}};
+/* ---- DICOM series -------------------------------------------------------------------------------------- */
+
+/* Images as a list of the type Image; takes them, on failure too. */
+static PyObject *image_list(core_state *st, mtm_image **images, int64_t n)
+{
+    PyObject *const list = PyList_New((Py_ssize_t)n);
+    bool good = list;
+
+    for (int64_t i = 0; i < n; i++) {
+        PyObject *const o = good ? image_take(st->image_type, images[i], Py_None) : NULL;
+
+        if (!good)
+            mtm_image_close(images[i]);
+        good = o && !PyList_SetItem(list, (Py_ssize_t)i, o);
+    }
+    mtm_dicom_free(images);
+    if (good)
+        return list;
+    Py_XDECREF(list);
+    return NULL;
+}
+
+PyDoc_STRVAR(
+    series_open_doc,
+    "series_open(paths, series, split, max_bytes)\n--\n\nThe DICOM volumes of files and folders, a list.");
+static PyObject *series_open(PyObject *module, PyObject *args)
+{
+    core_state *const st = PyModule_GetState(module);
+    PyObject *paths, *kept = NULL;
+    const char *series, **names = NULL;
+    int split;
+    unsigned long long max_bytes;
+    mtm_limits limits = mtm_limits_default();
+    mtm_image **images = NULL;
+    int64_t n_images = 0;
+    mtm_error err;
+    mtm_status rc;
+
+    if (!PyArg_ParseTuple(args, "O!zpK", &PyTuple_Type, &paths, &series, &split, &max_bytes) ||
+        !core_runtime(st))
+        return NULL;
+    const Py_ssize_t n = PyTuple_Size(paths);
+    kept = PyList_New(n);
+    names = PyMem_Calloc((size_t)n + 1, sizeof *names);
+    for (Py_ssize_t i = 0; kept && names && i < n; i++) {
+        PyObject *const path = core_path(PyTuple_GetItem(paths, i));
+
+        if (!path || PyList_SetItem(kept, i, path))
+            Py_CLEAR(kept);
+        else
+            names[i] = PyBytes_AsString(path);
+    }
+    if (!kept || !names) {
+        PyMem_Free(names);
+        Py_XDECREF(kept);
+        return PyErr_Occurred() ? NULL : PyErr_NoMemory();
+    }
+    if (max_bytes)
+        limits.max_bytes = max_bytes;
+    const mtm_open_options open = {.struct_size = sizeof open, .limits = &limits};
+    const mtm_dicom_series_options opt = {
+        .struct_size = sizeof opt, .open = &open, .series_uid = series, .split = split, .pool = st->pool};
+    Py_BEGIN_ALLOW_THREADS rc = mtm_dicom_series_open(&images, &n_images, names, n, &opt, &err);
+    Py_END_ALLOW_THREADS PyMem_Free(names);
+    Py_DECREF(kept);
+    return rc ? core_raise(st, &err) : image_list(st, images, n_images);
+}
+
+static PyMethodDef methods[] = {{"write", image_write, METH_VARARGS, write_doc},
+                                {"series_open", series_open, METH_VARARGS, series_open_doc},
+                                {0}};
 
 int core_image_add(PyObject *module)
 {
