@@ -102,6 +102,16 @@ def dicom_write_seg(
     options: tuple[Any, ...],
 ) -> None: ...
 def dicom_uid_new(root: str | None) -> str: ...
+def dicom_deidentify(
+    dicom: Dicom,
+    secret: bytes,
+    flags: int,
+    patient_id: str | None,
+    patient_name: str | None,
+    safe_private: list[str],
+    uid_root: str | None,
+    shift_days: int,
+) -> tuple[Dicom, tuple[list[tuple[str, str]], list[str]]]: ...
 def dicom_uid(uid_or_keyword: str) -> tuple[str, str, str, str, bool] | None: ...
 def dicom_pixel_info(dicom: Dicom) -> dict[str, Any]: ...
 def dicom_frames(

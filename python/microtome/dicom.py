@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from . import _core, _declare
 from ._dicom_write import Segment, changes_of, new, new_uid, save, transcode, write_seg, write_series
+from .deid import Report, deidentify
 from .dicom_listing import Listing, Series, scan
 from .errors import InvalidError, NotFoundError, PixelWarning
 from .series import open_series, straighten
@@ -47,9 +48,11 @@ __all__ = [
     "Overlay",
     "PersonName",
     "PixelInfo",
+    "Report",
     "Segment",
     "Series",
     "Uid",
+    "deidentify",
     "entry",
     "new",
     "new_uid",

@@ -157,5 +157,6 @@ int core_loader_add(PyObject *module);
 int core_window_add(PyObject *module);
 int core_dicom_add(PyObject *module);
 int core_dicom_pixels_add(PyObject *module);
+int core_dicom_deid_add(PyObject *module);
 
 #endif

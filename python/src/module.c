@@ -142,6 +142,7 @@ static int (*const parts[])(PyObject *module) = {core_array_add,
                                                  core_dicom_add,
                                                  core_dicom_scan_add,
                                                  core_dicom_pixels_add,
+                                                 core_dicom_deid_add,
                                                  NULL};
 
 static int core_exec(PyObject *module)

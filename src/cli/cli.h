@@ -65,6 +65,10 @@ int cli_dicom_json(const char *path,
                    const mtm_dicom *d); /* members of an object, a comma in front; exit code */
 int cli_dicom_elements(const char *path, const mtm_dicom *d);
 
+/* `convert --deidentify …`, which has options of its own. */
+bool cli_deidentify_wanted(int argc, char **argv);
+int cli_deidentify(int argc, char **argv);
+
 void cli_json_text(FILE *f, const char *s);
 void cli_json_number(FILE *f, double x); /* null for inf and nan */
 

@@ -170,6 +170,9 @@ static int run(int argc, char **argv)
         [RAW] = {"raw", NULL, "stored values, without slope and intercept", NULL},
         [QUIET] = {"quiet", NULL, "no progress", NULL},
     };
+
+    if (cli_deidentify_wanted(argc, argv))
+        return cli_deidentify(argc, argv);
     const int n = cli_parse(&cli_convert, argc, argv, o, N_OPTIONS);
     mtm_write_options write = {.struct_size = sizeof write, .format = o[FORMAT].value};
     mtm_error err = {0};
@@ -202,7 +205,7 @@ static int run(int argc, char **argv)
 
 const cli_command cli_convert = {
     .name = "convert",
-    .usage = "convert IN OUT [options]",
+    .usage = "convert IN OUT [options]  (DICOM without its patient: convert --deidentify --help)",
     .help = "any readable image to .nii, .nii.gz, .npy, .png, .j2c, .jph, .j2k, .jp2, ...",
     .run = run,
 };
