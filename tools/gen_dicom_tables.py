@@ -57,7 +57,9 @@ def slots(tags):
 
 def numbers(values, per_line=20):
     values = [str(v) for v in values]
-    return "".join("    " + ", ".join(values[i : i + per_line]) + ",\n" for i in range(0, len(values), per_line))
+    return "".join(
+        "    " + ", ".join(values[i : i + per_line]) + ",\n" for i in range(0, len(values), per_line)
+    )
 
 
 def dictionary(facts):
@@ -75,7 +77,11 @@ def dictionary(facts):
     by_keyword = sorted((k, i) for i, k in enumerate(keywords) if k)
     out = HEAD.format(name="dictionary_table.c", what="the data elements of PS3.6")
     out += f"const int dcm_n_plain = {len(plain)}, dcm_n_repeating = {len(repeating)};\n\n"
-    out += f"const mtm_dicom_entry dcm_entries[{len(entries)}] = {{\n    " + ",\n    ".join(entries) + ",\n};\n\n"
+    out += (
+        f"const mtm_dicom_entry dcm_entries[{len(entries)}] = {{\n    "
+        + ",\n    ".join(entries)
+        + ",\n};\n\n"
+    )
     out += f"const uint32_t dcm_repeating_masks[{len(masks)}] = {{\n{numbers(masks, 8)}}};\n\n"
     out += f"const uint16_t dcm_tag_slots[1 << DCM_SLOT_BITS] = {{\n{numbers(slots(tags))}}};\n\n"
     out += f"const int dcm_n_keywords = {len(by_keyword)};\n"
@@ -92,7 +98,9 @@ def uids(facts):
         cells = ", ".join(quoted(row[key]) for key in ("uid", "name", "type", "keyword"))
         out += f"    {{{cells}, {flag(row)}}},\n"
     out += f"}};\n\nconst int dcm_n_uid_keywords = {len(by_keyword)};\n"
-    out += f"const uint16_t dcm_uid_by_keyword[{len(by_keyword)}] = {{\n{numbers(i for _, i in by_keyword)}}};\n"
+    out += (
+        f"const uint16_t dcm_uid_by_keyword[{len(by_keyword)}] = {{\n{numbers(i for _, i in by_keyword)}}};\n"
+    )
     return out
 
 

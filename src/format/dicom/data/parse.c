@@ -182,6 +182,12 @@ static void header_unknown(header *h)
     h->flags = (uint16_t)((h->flags & ~MTM_DICOM_BIG_ENDIAN) | MTM_DICOM_UN);
 }
 
+/* No other group was asked for. */
+static inline bool is_wanted(const dcm_parser *p, uint32_t tag)
+{
+    return p->group == DCM_ANY_GROUP || (int32_t)(tag >> 16) == p->group;
+}
+
 static void header_odd_vr(dcm_parser *p, header *h, uint16_t length)
 {
     dcm_warn(p->d, "(%04X,%04X) at byte %" PRIu64 " has a VR that is none; it is read as UN", h->tag >> 16,
@@ -208,7 +214,7 @@ static inline mtm_status header_read(dcm_parser *p, header *h, mtm_error *err)
      * there, they are a VR that nobody knows ("??", "--"). */
     if (l->implicit || !two_capitals(b + 4)) {
         header_implicit(h, b, l->big_endian);
-        if (!l->implicit && p->group == DCM_ANY_GROUP && h->length != DCM_UNDEFINED &&
+        if (!l->implicit && is_wanted(p, h->tag) && h->length != DCM_UNDEFINED &&
             h->length > p->end - p->at - 8 && dcm_u16(b + 6, l->big_endian) <= p->end - p->at - 8)
             header_odd_vr(p, h, dcm_u16(b + 6, l->big_endian));
         return MTM_OK;
@@ -475,9 +481,8 @@ static inline mtm_status element_step(dcm_parser *p, mtm_error *err)
     if (l->fresh)
         MTM_TRY(vr_presence(p, err));
     MTM_TRY(header_read(p, &h, err));
-    if (p->depth == 0 && ((p->group != DCM_ANY_GROUP && (int32_t)(h.tag >> 16) != p->group) ||
-                          (p->stop_at_pixels && is_pixels(h.tag)))) {
-        p->d->pixels_left_out = is_pixels(h.tag);
+    if (p->depth == 0 && (!is_wanted(p, h.tag) || (p->stop_at_pixels && is_pixels(h.tag)))) {
+        p->d->pixels_left_out = p->stop_at_pixels && is_pixels(h.tag);
         p->done = true;
         return MTM_OK;
     }
