@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """`make bench`: every row of doc/performance.md. Ours and each installed peer in one process, interleaved.
 
-Usage: bench/run.py [GROUP…] [--json FILE] [--update] [--large FOLDER]; groups: io, ops, mr, labels, patch, loader, feed, infer, codec.
+Usage: bench/run.py [GROUP…] [--json FILE] [--update] [--large FOLDER]; groups: io, ops, mr, labels, patch, loader, feed, infer, dicom, codec.
 --update rewrites the tables of the groups in doc/performance.md and, of the codec, doc/codec.md. --large measures the memory of a
 region of a 20000 × 20000 picture too, which takes minutes and room for it in FOLDER.
 BENCH_PEERS=1 make bench installs the optional peers first.
@@ -18,6 +18,7 @@ from pathlib import Path
 import harness
 import peers
 import rows_codec
+import rows_dicom
 import rows_feed
 import rows_infer
 import rows_io
@@ -36,6 +37,7 @@ GROUPS = {
     "loader": rows_loader.rows,
     "feed": rows_feed.rows,
     "infer": rows_infer.rows,
+    "dicom": rows_dicom.rows,
     "codec": rows_codec.rows,
 }
 ROOT = Path(__file__).resolve().parent.parent
