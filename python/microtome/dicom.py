@@ -375,17 +375,20 @@ class Dataset:
         *,
         meta: bool = False,
         pixels: bool = True,
-        inline_bytes: int = 0,
+        inline_bytes: int | None = None,
         bulk_uri: str | None = None,
         indent: int = 0,
     ) -> str:
         """The whole data set as JSON: the DICOM JSON model of PS3.18 F, or, with keywords, {"PatientID": "x", …}.
 
-        meta: with the file meta information. pixels: pixel data is referred to, else left out. inline_bytes: longest binary value that
-        is given in base64; longer ones by reference. bulk_uri: what a BulkDataURI begins with; default "file:" and the path.
+        meta: with the file meta information. pixels: pixel data is referred to, else left out. inline_bytes: longest
+        binary value that is given in base64 (default 1024, by keyword 64); longer ones by reference. bulk_uri: what a
+        BulkDataURI begins with; default "file:" and the path.
         """
         if self._item != TOP:
             raise InvalidError("only a whole data set is written as JSON")
+        if inline_bytes is None:
+            inline_bytes = 64 if keywords else 1024
         return self._core.to_json(keywords, meta, not pixels, inline_bytes, bulk_uri, indent)
 
     def to_dict(self, keywords: bool = False, **options: Any) -> dict[str, Any]:

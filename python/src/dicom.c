@@ -223,50 +223,73 @@ static PyObject *texts(PyObject *self, const mtm_dicom_element *e)
     return v;
 }
 
-/* Above 2^63 − 1 too, which mtm_dicom_i64 does not have. */
-static bool u64_value(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i, uint64_t *out)
+/* One binary number of `size` bytes. */
+static PyObject *binary_value(const mtm_dicom_element *e, const uint8_t *p, size_t size)
 {
-    uint8_t b[8];
+    const bool big_endian = e->flags & MTM_DICOM_BIG_ENDIAN;
+    uint64_t bits = 0;
 
-    if (mtm_dicom_value_read(d, e, (uint64_t)i * 8, b, 8, NULL))
-        return false;
-    *out = 0;
-    for (int k = 0; k < 8; k++)
-        *out |= (uint64_t)b[e->flags & MTM_DICOM_BIG_ENDIAN ? 7 - k : k] << 8 * k;
-    return true;
+    for (size_t i = 0; i < size; i++)
+        bits |= (uint64_t)p[big_endian ? size - 1 - i : i] << 8 * i;
+    if (is_vr(e, "FD")) {
+        double x;
+        memcpy(&x, &bits, 8);
+        return PyFloat_FromDouble(x);
+    }
+    if (is_vr(e, "FL")) {
+        const uint32_t half = (uint32_t)bits;
+        float x;
+        memcpy(&x, &half, 4);
+        return PyFloat_FromDouble((double)x);
+    }
+    if (is_vr(e, "AT") && !big_endian) /* group, then element */
+        bits = (bits & 0xFFFF) << 16 | bits >> 16;
+    if (is_vr(e, "SSSLSV"))
+        return PyLong_FromLongLong((int64_t)(bits << (64 - 8 * size)) >> (64 - 8 * size));
+    return PyLong_FromUnsignedLongLong(bits);
 }
 
-static PyObject *binary_value(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i)
+/* Numbers of a value of n · size bytes. */
+static PyObject *binary_list(const mtm_dicom_element *e, const uint8_t *p, size_t n, size_t size)
 {
-    int64_t x = 0;
-    uint64_t u = 0;
-    double f = 0;
-
-    if (is_vr(e, "FLFD"))
-        return mtm_dicom_f64(d, e, i, &f) ? PyFloat_FromDouble(f) : Py_NewRef(Py_None);
-    if (is_vr(e, "UV"))
-        return u64_value(d, e, i, &u) ? PyLong_FromUnsignedLongLong(u) : Py_NewRef(Py_None);
-    return mtm_dicom_i64(d, e, i, &x) ? PyLong_FromLongLong(x) : Py_NewRef(Py_None);
-}
-
-static PyObject *binaries(PyObject *self, const mtm_dicom_element *e)
-{
-    const mtm_dicom *const d = ((const DicomObject *)self)->dicom;
-    const int64_t n = mtm_dicom_value_count(d, e);
-
-    if (n < 1)
-        return Py_NewRef(Py_None);
     if (n == 1)
-        return binary_value(d, e, 0);
+        return binary_value(e, p, size);
     PyObject *const list = PyList_New((Py_ssize_t)n);
-    for (int64_t i = 0; list && i < n; i++) {
-        PyObject *const v = binary_value(d, e, i);
+    for (size_t i = 0; list && i < n; i++) {
+        PyObject *const v = binary_value(e, p + i * size, size);
         if (!v || PyList_SetItem(list, (Py_ssize_t)i, v)) {
             Py_DECREF(list);
             return NULL;
         }
     }
     return list;
+}
+
+/* A number, a list of several, or None. */
+static PyObject *binaries(PyObject *self, const mtm_dicom_element *e)
+{
+    const size_t size = is_vr(e, "FDSVUV") ? 8
+                        : is_vr(e, "USSS") ? 2
+                                           : 4,
+                 n = (size_t)(e->length_bytes / size);
+    uint8_t *copy = NULL;
+    mtm_error err;
+    mtm_status rc = MTM_OK;
+
+    if (n == 0)
+        return Py_NewRef(Py_None);
+    if (!e->value) {
+        copy = PyMem_Malloc(n * size);
+        if (!copy)
+            return PyErr_NoMemory();
+        Py_BEGIN_ALLOW_THREADS rc =
+            mtm_dicom_value_read(((DicomObject *)self)->dicom, e, 0, copy, n * size, &err);
+        Py_END_ALLOW_THREADS
+    }
+    PyObject *const v =
+        rc ? core_raise(CORE_STATE(self), &err) : binary_list(e, copy ? copy : e->value, n, size);
+    PyMem_Free(copy);
+    return v;
 }
 
 /* Of encapsulated pixel data: all its items with their headers. */

@@ -172,6 +172,24 @@ static void test_lines(void **state)
     mtm_dicom_close(d);
 }
 
+/* The second byte of a character may look like the mark between values. */
+static void test_values_of_two_byte_characters(void **state)
+{
+    mtm_dicom *d = NULL;
+    mtm_error err = {0};
+
+    put_meta(&file, LITTLE_EXPLICIT);
+    put_text(&file, 0x00080005, "CS", "GB18030");
+    put_text(&file, 0x00080008, "CS", "A\\B");
+    put_text(&file, 0x00081030, "LO", "\x81\\\\\x81\\");
+    put_text(&file, 0x00104000, "LT", "\x81\\\\x");
+    assert_ok(bytes_open(&d, &file, &err));
+    assert_int_equal(mtm_dicom_value_count(d, mtm_dicom_find(d, NULL, 0x00080008)), 2);
+    assert_int_equal(mtm_dicom_value_count(d, mtm_dicom_find(d, NULL, 0x00081030)), 2);
+    assert_int_equal(mtm_dicom_value_count(d, mtm_dicom_find(d, NULL, 0x00104000)), 1);
+    mtm_dicom_close(d);
+}
+
 static void test_out_of_memory(void **state)
 {
     mtm_dicom *d = NULL;
@@ -201,8 +219,11 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_doubles),       cmocka_unit_test(test_numbers_of_all_kinds),
-        cmocka_unit_test(test_texts),         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_doubles),
+        cmocka_unit_test(test_numbers_of_all_kinds),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_values_of_two_byte_characters),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

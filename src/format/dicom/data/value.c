@@ -5,6 +5,7 @@
 #include "base/size.h"
 #include "base/text.h"
 #include "parse.h"
+#include "text.h"
 
 /* ---- what a VR holds ---------------------------------------------------------------------------------- */
 
@@ -211,13 +212,26 @@ bool mtm_dicom_ascii(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i, 
     return t.n < room;
 }
 
+/* A '\\' may be a byte of a character where there are others than ASCII's (GB18030, ISO 2022): counted in UTF-8. */
+static int64_t text_count(const mtm_dicom *d, const mtm_dicom_element *e, const char *s)
+{
+    MTM_AUTO_MEM char *text = NULL;
+    const char *end = s + e->length_bytes;
+    int64_t n = 1;
+
+    if (!dcm_is_ascii((const uint8_t *)s, (size_t)e->length_bytes) && !mtm_dicom_text(&text, d, e, NULL))
+        s = text, end = s + strlen(s);
+    for (; (s = memchr(s, '\\', (size_t)(end - s))); s++)
+        n++;
+    return n;
+}
+
 /* ---- numbers ------------------------------------------------------------------------------------------ */
 
 int64_t mtm_dicom_value_count(const mtm_dicom *d, const mtm_dicom_element *e)
 {
     MTM_AUTO_MEM void *copy = NULL;
-    const char *s, *end;
-    int64_t n = 1;
+    const char *s;
     hold h;
 
     if (!e || e->flags & MTM_DICOM_ITEM)
@@ -230,11 +244,7 @@ int64_t mtm_dicom_value_count(const mtm_dicom *d, const mtm_dicom_element *e)
     if (h != TEXTS && h != TEXT_NUMBERS)
         return (int64_t)(e->length_bytes / hold_bytes[h]);
     s = e->length_bytes ? text_get(d, e, &copy) : NULL;
-    if (!s)
-        return 0;
-    for (end = s + e->length_bytes; (s = memchr(s, '\\', (size_t)(end - s))); s++)
-        n++;
-    return n;
+    return s ? text_count(d, e, s) : 0;
 }
 
 static bool whole(double x, int64_t *out)
