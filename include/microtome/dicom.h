@@ -240,6 +240,46 @@ MTM_API mtm_status mtm_dicom_series_open(mtm_image ***out, int64_t *n, const cha
                                          int64_t n_paths, const mtm_dicom_series_options *opt,
                                          mtm_error *err);
 
+/* ---- labels that refer to other images ---------------------------------------------------------------- */
+
+/* A regular grid: voxels [Z, Y, X], and where they lie. */
+typedef struct mtm_dicom_grid {
+    int64_t size[3];
+    double affine[16]; /* row-major 4×4: voxel centre (x, y, z) → mm, RAS+ */
+} mtm_dicom_grid;
+
+/* A segmentation object (PS3.3 A.51: binary, fractional, label map) as an image on `grid` (NULL: that of its own frames, as
+ * mtm_image_open gives it): [Z, Y, X] of segment numbers, or [C, Z, Y, X] with a channel per segment (0 and 1, or fractions) where
+ * segments overlap or are fractional. Frames that are not there are empty. Errors: MTM_E_INVAL (no segmentation, or the grid does not hold
+ * its frames), MTM_E_UNSUPPORTED (frames on no regular grid), and those of opening. */
+MTM_API mtm_status mtm_dicom_seg_open(mtm_image **out, const char *path, const mtm_dicom_grid *grid,
+                                      const mtm_open_options *opt, mtm_error *err);
+
+/* The regions of interest of a structure set (PS3.3 A.19). Constant after opening. */
+typedef struct mtm_dicom_structures mtm_dicom_structures;
+
+typedef struct mtm_dicom_roi {
+    int64_t number;
+    const char *name;         /* UTF-8 */
+    const char *type;         /* RTROIInterpretedType: "PTV", "ORGAN", …; "" */
+    int32_t color[3];         /* 0 … 255; −1 where none is given */
+    int64_t contours, points; /* points: of all contours */
+} mtm_dicom_roi;
+
+MTM_API mtm_status mtm_dicom_structures_open(mtm_dicom_structures **out, const char *path,
+                                             const mtm_open_options *opt, mtm_error *err);
+MTM_API void mtm_dicom_structures_close(mtm_dicom_structures *s);
+MTM_API int64_t mtm_dicom_structures_count(const mtm_dicom_structures *s);
+MTM_API const mtm_dicom_roi *mtm_dicom_structures_get(const mtm_dicom_structures *s, int64_t i);
+/* Sets the voxels of region i to `value` in dst ([Z, Y, X] of the grid, an integer type or BOOL, any strides); the others stay. Closed
+ * contours hold the voxels whose centres lie in them by the even-odd rule, all contours of one plane together (a contour within another
+ * is a hole). A slice takes the contours of the plane that is nearest to it, at most half a slice away; contours beyond the grid are
+ * left out. Points and open contours set the voxels that they touch. *outside (NULL allowed): contours that no slice took because they lie beyond
+ * the grid. Errors: MTM_E_INVAL (shape, dtype), MTM_E_UNSUPPORTED (contours across the slices). */
+MTM_API mtm_status mtm_dicom_structures_draw(const mtm_dicom_structures *s, int64_t i,
+                                             const mtm_dicom_grid *grid, int64_t value, mtm_array *dst,
+                                             int64_t *outside, mtm_error *err);
+
 /* ---- making data sets --------------------------------------------------------------------------------- */
 
 typedef struct mtm_dicom_builder mtm_dicom_builder; /* used by one thread */

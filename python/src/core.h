@@ -146,6 +146,7 @@ typedef struct IndexObject {
 } IndexObject;
 
 int core_codec_add(PyObject *module);
+int core_dicom_labels_add(PyObject *module);
 int core_dicom_scan_add(PyObject *module);
 int core_ops_add(PyObject *module);
 int core_objects_add(PyObject *module);

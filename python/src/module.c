@@ -141,6 +141,7 @@ static int (*const parts[])(PyObject *module) = {core_array_add,
                                                  core_window_add,
                                                  core_dicom_add,
                                                  core_dicom_scan_add,
+                                                 core_dicom_labels_add,
                                                  core_dicom_pixels_add,
                                                  core_dicom_deid_add,
                                                  NULL};
