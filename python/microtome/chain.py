@@ -29,6 +29,7 @@ _IMAGE_ENDINGS = (
     ".nhdr",
     ".mha",
     ".mhd",
+    ".dcm",
 )
 _INTERP = ("nearest", "linear", "cubic")
 _IMAGE_FIELDS = ("image", "label", "mask", "seg")
@@ -332,9 +333,18 @@ def field_kinds(items, chain, texts=()):
         for name, value in item.items():
             if not isinstance(name, str):
                 raise TypeError(f"field names are texts, not {name!r}")
-            if not uris[name] and isinstance(value, str) and value.lower().endswith(_IMAGE_ENDINGS):
+            if not uris[name] and _is_picture(value):
                 uris[name] = True
     return names, tuple(uris[n] and n not in texts for n in names)
+
+
+def _is_picture(value):
+    """A text that ends as image files do, or a list or tuple of such texts or of paths: one picture in several files."""
+    if isinstance(value, list | tuple) and value:
+        value = value[0]
+        if isinstance(value, os.PathLike):
+            return True
+    return isinstance(value, str) and value.lower().endswith(_IMAGE_ENDINGS)
 
 
 def _make_class(op):

@@ -1,4 +1,4 @@
-"""Lists of items for mt.Loader: from a table and to one, a folder, BIDS, the dataset.json of the Medical Segmentation Decathlon and nnU-Net;
+"""Lists of items for mt.Loader: from a table and to one, a folder, DICOM series, BIDS, the dataset.json of the Medical Segmentation Decathlon and nnU-Net;
 and splitting them. An item is a dict of named fields; paths are absolute or relative to the working directory.
 SPDX-License-Identifier: Apache-2.0
 """
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     Item = dict[str, Any]
 
-__all__ = ["from_bids", "from_csv", "from_dataset_json", "from_folder", "split", "to_csv"]
+__all__ = ["from_bids", "from_csv", "from_dataset_json", "from_dicom", "from_folder", "split", "to_csv"]
 
-_ENDINGS = (".nii", ".nii.gz", ".hdr", ".npy", ".nrrd", ".mha")
+_ENDINGS = (".nii", ".nii.gz", ".hdr", ".npy", ".nrrd", ".mha", ".dcm")
 
 
 def _is_image(text):
@@ -302,6 +302,35 @@ def _nnunet(folder, data, section):
             if not Path(file).exists():
                 raise NotFoundError(f"{file}: the {name} of case {case} is missing")
         items.append({**item, "case": case})
+    return items
+
+
+def from_dicom(
+    folder: str | Path | Iterable[str | Path],
+    modality: str | Iterable[str] | None = None,
+    field: str = "image",
+    threads: int = 0,
+) -> list[Item]:
+    """Items from DICOM files: one per series that has pixels, sorted as mt.dicom.scan sorts them.
+
+    Fields: image (the series' files, a list: one picture in several files), and patient_id, study_uid, series_uid, modality,
+    series_description, study_date. modality: only series of this one ("MR") or of these. A series that is no single volume fails when it is
+    read (mt.Loader(on_error="skip") leaves it out). Errors: those of mt.dicom.scan; NotFoundError (no such series).
+    """
+    from .dicom import scan
+
+    wanted = {modality} if isinstance(modality, str) else set(modality) if modality is not None else None
+    items = []
+    for series in scan(folder, threads):
+        paths = [x["path"] for x in series.instances if x["has_pixels"]]
+        if not paths or (wanted is not None and series.modality not in wanted):
+            continue
+        names = ("patient_id", "study_uid", "series_uid", "modality", "series_description", "study_date")
+        items.append({field: paths} | {name: getattr(series, name) for name in names})
+    if not items:
+        raise NotFoundError(
+            f"{folder}: no DICOM series with pixels{f' of modality {modality}' if wanted else ''}"
+        )
     return items
 
 

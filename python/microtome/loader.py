@@ -108,7 +108,7 @@ class Batch(Mapping):
 class Loader:
     """Batches out of items, made ahead by threads: for batch in loader: batch["image"].
 
-    items: dicts of the same named fields: image paths, arrays ([Z, Y, X] or [C, Z, Y, X]), numbers, anything else (passed on).
+    items: dicts of the same named fields: image paths, DICOM folders, lists of files that are one picture (a DICOM series), arrays ([Z, Y, X] or [C, Z, Y, X]), numbers, anything else (passed on).
     chain: an mt.Chain, a list of operators, or None. Order, content and random draws depend only on (seed, epoch, index): the same
     bytes for any number of threads, processes, prefetched batches, and after restore() in mid-epoch.
 

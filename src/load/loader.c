@@ -204,6 +204,7 @@ void mtm_loader_free(mtm_loader *l)
     pthread_mutex_unlock(&l->lock);
     for (int32_t i = 0; i < l->n_started; i++)
         pthread_join(l->workers[i].thread, NULL);
+    mtm_pool_free(l->pool);
     empty_ring(l);
     free_ring(l);
     for (int32_t i = 0; l->workers && i < l->n_threads; i++)
@@ -270,6 +271,18 @@ mtm_status mtm_loader_seek(mtm_loader *l, int64_t epoch, int64_t batch, mtm_erro
 
 /* ---- batches ------------------------------------------------------------------------------------------ */
 
+/* Fewer samples in the making than threads: the others read slices of the samples' volumes side by side. Without memory or
+ * threads for that the workers read alone, the same bytes. */
+static void start_helpers(mtm_loader *l)
+{
+    const int64_t samples = (int64_t)l->opt.prefetch * l->opt.batch_size;
+
+    if (samples >= l->n_threads || mtm_pool_new(&l->pool, (int)(l->n_threads - samples), NULL))
+        return;
+    for (int32_t i = 0; i < l->n_threads; i++)
+        l->workers[i].x->read_pool = l->pool;
+}
+
 /* Workers begin with the first batch that is asked for, so that a loader may be made before a fork. Signals are the
  * program's own threads' business. Lock held. */
 static mtm_status start_workers(mtm_loader *l, mtm_error *err)
@@ -280,6 +293,7 @@ static mtm_status start_workers(mtm_loader *l, mtm_error *err)
     l->owner = getpid();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    start_helpers(l);
     while (!e && l->n_started < l->n_threads) {
         mtm_worker *const w = &l->workers[l->n_started];
 

@@ -63,6 +63,8 @@ struct mtm_loader {
     mtm_cache *cache; /* NULL: none */
     mtm_memory *memory;
     mtm_recycler *recycler;
+    mtm_pool *
+        pool; /* threads that have no sample of their own to work on help to read; NULL: none, or none started */
     mtm_worker *workers;
     int32_t n_threads;
     pid_t owner; /* whose threads the workers are; 0: none started yet */

@@ -194,8 +194,10 @@ mtm_status mtm_picture_read(const mtm_picture_source *src, const mtm_box *zyx, m
                             mtm_sample_times *times, mtm_image_stats *stats, mtm_array *dst, mtm_error *err)
 {
     const mtm_image_info *const info = mtm_image_info_get(src->image);
-    mtm_read_options opt = {
-        .struct_size = sizeof opt, .pool = x->pool, .recycler = x->recycler, .stats = stats};
+    mtm_read_options opt = {.struct_size = sizeof opt,
+                            .pool = x->pool ? x->pool : x->read_pool,
+                            .recycler = x->recycler,
+                            .stats = stats};
     mtm_array made = {0}, view;
     mtm_box box;
     mtm_status st;

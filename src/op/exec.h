@@ -19,6 +19,7 @@ typedef struct mtm_scratch {
 struct mtm_exec {
     mtm_kernels kernels;
     mtm_pool *pool;            /* NULL: serial */
+    mtm_pool *read_pool;       /* where pool is NULL: for reading pictures alone; NULL: serial */
     mtm_recycler *recycler;    /* NULL: plain allocation */
     const atomic_bool *cancel; /* NULL: cannot be cancelled */
     mtm_scratch slots[MTM_SCRATCH_SLOTS];
