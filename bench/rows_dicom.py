@@ -5,6 +5,7 @@ SPDX-License-Identifier: Apache-2.0
 
 import microtome as mt
 import numpy as np
+import rows_dicom_scan
 from data import DATA
 from harness import Row
 from peers import maybe
@@ -74,5 +75,6 @@ def extended_rows():
 
 
 def rows():
+    yield from rows_dicom_scan.rows()
     yield from lossless_rows()
     yield from extended_rows()

@@ -19,6 +19,7 @@ import harness
 import peers
 import rows_codec
 import rows_dicom
+import rows_dicom_scan
 import rows_feed
 import rows_infer
 import rows_io
@@ -95,7 +96,8 @@ def bench_group(group, only):
     begin = began()
     results = measure(group, harness.markdown, only)
     text = f"{begin}\n\n{harness.markdown(results)}"
-    return results, f"{text}\n\n{loader_extra()}" if group == "loader" else text
+    extra = {"loader": loader_extra, "dicom": rows_dicom_scan.extra}.get(group)
+    return results, f"{text}\n\n{extra()}" if extra and not only else text
 
 
 def loader_extra():
