@@ -24,8 +24,8 @@ const mtm_format *const *mtm_format_table(void)
     return format_table;
 }
 
-static const mtm_codec *const codec_table[] = {&mtm_codec_j2k, &mtm_codec_jpeg, &mtm_codec_jpegls,
-                                               &mtm_codec_rle, NULL};
+static const mtm_codec *const codec_table[] = {&mtm_codec_j2k, &mtm_codec_jpeg,    &mtm_codec_jpegls,
+                                               &mtm_codec_rle, &mtm_codec_deflate, NULL};
 
 const mtm_codec *const *mtm_codec_table(void)
 {

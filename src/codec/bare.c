@@ -3,9 +3,10 @@
 #include "codec/bare.h"
 
 #include "base/size.h"
+#include "codec/deflate.h"
 #include "codec/rle.h"
 
-enum { RLE_EXPANSION = 64 /* two bytes become 128 */ };
+enum { RLE_EXPANSION = 64 /* two bytes become 128 */, DEFLATE_EXPANSION = 1032 };
 
 mtm_status mtm_bare_picture(mtm_codec_picture *out, const char *codec, size_t n, const mtm_decode_params *p,
                             uint64_t expansion, mtm_error *err)
@@ -94,4 +95,62 @@ const mtm_codec mtm_codec_rle = {
     .picture = rle_picture,
     .decode_picture = rle_decode,
     .encode = rle_encode,
+};
+
+/* ---- deflated frames (PS3.5 A.4.13) ------------------------------------------------------------------- */
+
+static mtm_status deflate_picture(mtm_codec_picture *out, const uint8_t *in, size_t n,
+                                  const mtm_decode_params *p, mtm_error *err)
+{
+    return mtm_bare_picture(out, "deflate", n, p, DEFLATE_EXPANSION, err);
+}
+
+/* Bits, the first lowest, sample by sample of every pixel. */
+static void put_bits(const mtm_array *dst, const uint8_t *bits)
+{
+    uint64_t at = 0;
+
+    for (int64_t y = 0; y < dst->shape[0]; y++)
+        for (int64_t x = 0; x < dst->shape[1]; x++)
+            for (int64_t c = 0; c < dst->shape[2]; c++, at++)
+                ((char *)dst->data)[y * dst->stride[0] + x * dst->stride[1] + c * dst->stride[2]] =
+                    bits[at / 8] >> at % 8 & 1;
+}
+
+static mtm_status put_samples(const mtm_array *dst, const uint8_t *samples, bool planar, mtm_error *err)
+{
+    const int64_t size = (int64_t)mtm_dtype_size(dst->dtype);
+    mtm_array to = *dst, from = *dst;
+
+    from.data = (void *)(uintptr_t)samples; /* only read */
+    from.stride[1] = planar ? size : size * dst->shape[2];
+    from.stride[0] = from.stride[1] * dst->shape[1];
+    from.stride[2] = planar ? from.stride[0] * dst->shape[0] : size;
+    return mtm_array_convert(&to, &from, 1, 0, NULL, err);
+}
+
+static mtm_status deflate_decode(mtm_codec_ctx *c, const uint8_t *in, size_t n, const mtm_decode_params *p,
+                                 const mtm_codec_picture *pic, const mtm_array *dst, mtm_error *err)
+{
+    const mtm_limits lim = p->limits ? *p->limits : mtm_limits_default();
+    const bool bits = pic->dtype == MTM_BOOL;
+    const uint64_t count = (uint64_t)pic->height * (uint64_t)pic->width * (uint64_t)pic->channels;
+    const uint64_t wanted = bits ? (count + 7) / 8 : count * mtm_dtype_size(pic->dtype);
+    MTM_AUTO_MEM uint8_t *samples = NULL;
+    size_t got;
+
+    MTM_TRY(mtm_raw_inflate(&samples, &got, in, n, (size_t)wanted + 2, wanted + 2, lim.max_expansion, err));
+    if (got < wanted)
+        return mtm_fail(err, MTM_E_CORRUPT, (int64_t)n,
+                        "the deflated frame holds %zu bytes, %" PRIu64 " are needed", got, wanted);
+    if (!bits)
+        return put_samples(dst, samples, p->stored_planar, err);
+    put_bits(dst, samples);
+    return MTM_OK;
+}
+
+const mtm_codec mtm_codec_deflate = {
+    .name = "deflate",
+    .picture = deflate_picture,
+    .decode_picture = deflate_decode,
 };

@@ -52,7 +52,7 @@ typedef struct mtm_codec {
 } mtm_codec;
 
 extern const mtm_codec mtm_codec_j2k; /* both "j2k" and "htj2k" */
-extern const mtm_codec mtm_codec_jpegls, mtm_codec_rle;
+extern const mtm_codec mtm_codec_jpegls, mtm_codec_rle, mtm_codec_deflate;
 extern const mtm_codec mtm_codec_jpeg;
 
 /* By whole.c, for a codec with `picture`: as the table's layout, decode and decode_rows. */

@@ -159,24 +159,92 @@ static mtm_status picture(mtm_codec_picture *out, const uint8_t *in, size_t n, c
     return picture_of(out, &h, n, err);
 }
 
+static charls_jpegls_errc decode_once(const mtm_array *dst, int64_t planes, const uint8_t *in, size_t n,
+                                      mtm_status *s, mtm_error *err)
+{
+    MTM_AUTO(decoder) d = NULL;
+    header h;
+
+    *s = header_read(&d, &h, in, n, err);
+    return *s ? CHARLS_JPEGLS_ERRC_SUCCESS
+              : charls_jpegls_decoder_decode_to_buffer(d, dst->data,
+                                                       (size_t)(dst->stride[0] * dst->shape[0] * planes),
+                                                       (uint32_t)dst->stride[0]);
+}
+
+/* Some encoders put a zero in front of EOI (as in NEMA's WG04 images), which CharLS 2.3 and later refuse: once more without it. */
+static charls_jpegls_errc decode_unpadded(const mtm_array *dst, int64_t planes, const uint8_t *in, size_t n,
+                                          mtm_status *s, mtm_error *err)
+{
+    MTM_AUTO_MEM uint8_t *copy = NULL;
+
+    while (n > 0 && in[n - 1] == 0)
+        n--;
+    if (n < 4 || in[n - 1] != 0xD9 || in[n - 2] != 0xFF || in[n - 3] != 0)
+        return CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND;
+    copy = mtm_alloc(n - 1);
+    if (!copy) {
+        *s = MTM_NOMEM(err);
+        return CHARLS_JPEGLS_ERRC_SUCCESS;
+    }
+    memcpy(copy, in, n - 3);
+    copy[n - 3] = 0xFF, copy[n - 2] = 0xD9;
+    return decode_once(dst, planes, copy, n - 1, s, err);
+}
+
+/* CharLS 2.4 never comes back from coded data that ends without a marker (a run of zero bits goes on for ever): where the data does not
+ * end with EOI, *copy is the data with one. */
+static mtm_status end_with_marker(uint8_t **copy, const uint8_t *in, size_t n, mtm_error *err)
+{
+    size_t used = n;
+
+    while (used > 0 && in[used - 1] == 0)
+        used--;
+    if (used >= 2 && in[used - 2] == 0xFF && in[used - 1] == 0xD9)
+        return MTM_OK;
+    *copy = mtm_alloc(n + 2);
+    if (!*copy)
+        return MTM_NOMEM(err);
+    memcpy(*copy, in, n);
+    (*copy)[n] = 0xFF, (*copy)[n + 1] = 0xD9;
+    return MTM_OK;
+}
+
+/* Whether EOI stands behind the first scan's header: what comes before it was decoded up to a marker of the stream's own. */
+static bool has_end(const uint8_t *in, size_t n)
+{
+    segment s = {.size_bytes = 2};
+
+    while (next_segment(&s, in, n))
+        if (s.code == SOS)
+            return memmem(in + s.at, n - s.at, "\xFF\xD9", 2);
+    return false;
+}
+
 static mtm_status decode(mtm_codec_ctx *c, const uint8_t *in, size_t n, const mtm_decode_params *p,
                          const mtm_codec_picture *pic, const mtm_array *dst, mtm_error *err)
 {
     const int64_t planes = pic->order == MTM_ORDER_PLANAR ? pic->channels : 1;
-    MTM_AUTO(decoder) d = NULL;
+    MTM_AUTO_MEM uint8_t *ended = NULL;
     mtm_error why = {0};
-    header h;
+    charls_jpegls_errc rc;
     mtm_status s;
 
     if (dst->stride[0] > UINT32_MAX)
         return mtm_fail(err, MTM_E_LIMIT, -1, "rows of %" PRId64 " bytes", dst->stride[0]);
-    MTM_TRY(header_read(&d, &h, in, n, err));
     for (int64_t y = 0; p->partial && y < pic->height * planes; y++) /* what is missing stays 0 */
         memset((char *)dst->data + y * dst->stride[0], 0,
                (size_t)(pic->width * (pic->channels / planes)) * mtm_dtype_size(pic->dtype));
-    s = fail_of(charls_jpegls_decoder_decode_to_buffer(
-                    d, dst->data, (size_t)(dst->stride[0] * pic->height * planes), (uint32_t)dst->stride[0]),
-                false, &why);
+    MTM_TRY(end_with_marker(&ended, in, n, err));
+    if (ended)
+        in = ended, n += 2;
+    rc = decode_once(dst, planes, in, n, &s, &why);
+    if (!s && rc == CHARLS_JPEGLS_ERRC_JPEG_MARKER_START_BYTE_NOT_FOUND)
+        rc = decode_unpadded(dst, planes, in, n, &s, &why);
+    s = s ? s : fail_of(rc, false, &why);
+    if (!s && ended && !has_end(in, n - 2))
+        s = mtm_fail(&why, MTM_E_CORRUPT, (int64_t)n - 2,
+                     "the JPEG-LS stream has no end (EOI), so its last samples may be missing");
     if (s == MTM_E_CORRUPT && p->partial) {
         mtm_codec_note(p, "%.100s", why.text);
         return MTM_OK;
