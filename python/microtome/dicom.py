@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 from . import _core, _declare
 from ._dicom_write import Segment, changes_of, new, new_uid, save, transcode, write_seg, write_series
 from .deid import Report, deidentify
-from .dicom_labels import read_rtstruct, rois
+from .dicom_labels import read_rtstruct, read_seg, rois
 from .dicom_listing import Listing, Series, scan
 from .errors import InvalidError, NotFoundError, PixelWarning
 from .series import open_series, straighten
@@ -60,6 +60,7 @@ __all__ = [
     "open_series",
     "read",
     "read_rtstruct",
+    "read_seg",
     "rois",
     "scan",
     "straighten",

@@ -1,4 +1,4 @@
-"""Labels that refer to other images: structure sets (RTSTRUCT) on an image's grid. Its names are those of
+"""Labels that refer to other images: segmentations (SEG) and structure sets (RTSTRUCT) on an image's grid. Its names are those of
 microtome.dicom.
 SPDX-License-Identifier: Apache-2.0
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str]
     Like = Image | Path | Sequence[Path]
 
-__all__ = ["read_rtstruct", "rois"]
+__all__ = ["read_rtstruct", "read_seg", "rois"]
 
 
 def _grid(like):
@@ -41,6 +41,22 @@ def _grid(like):
     if len(size) != 3 or len(values) != 16:
         raise InvalidError("a grid has a shape (Z, Y, X) and a 4×4 affine")
     return size, values
+
+
+def read_seg(path: Path, like: Like | None = None) -> ndarray:
+    """The voxels of a segmentation object (DICOM SEG): [Z, Y, X] of segment numbers, or [C, Z, Y, X] with a channel per segment, in
+    the order in which they are described, where segments overlap (0 and 1) or are fractional (float32, 0 … 1).
+
+    like: an image, its path or paths, or (shape, affine): the grid of the result, which must have the segmentation's pixels (turned and
+    flipped is fine); frames that are not there are empty. Without it: the grid of the segmentation's own frames, as mt.open(path),
+    whose properties tell the segments ("segments", "segment.1.label", "segment.1.type").
+    Errors: InvalidError (no segmentation, or another grid), UnsupportedError, CorruptError.
+    """
+    if like is None:
+        from .image import open as open_image
+
+        return open_image(path).read()
+    return _core.dicom_seg(os.fspath(path), _grid(like))
 
 
 def rois(path: Path) -> list[dict[str, Any]]:

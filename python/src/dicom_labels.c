@@ -1,4 +1,4 @@
-/* dicom_labels.c: structure sets on another image's grid, for Python; microtome/dicom_labels.py gives them their
+/* dicom_labels.c: structure sets and segmentations on another image's grid, for Python; microtome/dicom_labels.py gives them their
  * form.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "core.h"
@@ -112,8 +112,44 @@ static PyObject *draw(PyObject *module, PyObject *args)
     return rc ? core_raise(st, &err) : PyLong_FromLongLong(outside);
 }
 
+/* All of an image, with the interpreter's own pool. */
+static mtm_status read_whole(core_state *st, const char *path, const mtm_dicom_grid *grid, mtm_array *out,
+                             mtm_error *err)
+{
+    mtm_read_options how = {.struct_size = sizeof how, .pool = st->pool, .recycler = st->recycler};
+    mtm_image *im = NULL;
+    mtm_status rc = mtm_dicom_seg_open(&im, path, grid, NULL, err);
+
+    if (!rc)
+        rc = mtm_image_read(im, 0, NULL, &how, out, err);
+    mtm_image_close(im);
+    return rc;
+}
+
+PyDoc_STRVAR(seg_doc, "dicom_seg(path, grid)\n--\n\nA segmentation's voxels on a grid.");
+static PyObject *seg(PyObject *module, PyObject *args)
+{
+    core_state *const st = PyModule_GetState(module);
+    PyObject *path, *grid_value;
+    mtm_dicom_grid grid;
+    mtm_array a = {0};
+    mtm_error err = {.offset = -1};
+    mtm_status rc;
+
+    if (!PyArg_ParseTuple(args, "OO!", &path, &PyTuple_Type, &grid_value) || !core_runtime(st) ||
+        !get_grid(grid_value, &grid))
+        return NULL;
+    PyObject *const bytes = core_path(path);
+    if (!bytes)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS rc = read_whole(st, PyBytes_AsString(bytes), &grid, &a, &err);
+    Py_END_ALLOW_THREADS Py_DECREF(bytes);
+    return rc ? core_raise(st, &err) : core_numpy_take(st, &a);
+}
+
 static PyMethodDef methods[] = {{"dicom_structures", structures, METH_O, structures_doc},
                                 {"dicom_structures_draw", draw, METH_VARARGS, draw_doc},
+                                {"dicom_seg", seg, METH_VARARGS, seg_doc},
                                 {0}};
 
 int core_dicom_labels_add(PyObject *module)

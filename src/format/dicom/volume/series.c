@@ -4,6 +4,7 @@
 
 #include "format/format.h"
 #include "io/folder.h"
+#include "seg.h"
 #include "volume.h"
 
 enum { MEDIA_SOP_CLASS = 0x00020002, SOP_CLASS = 0x00080016, ROWS = 0x00280010, FILES_PER_TASK = 16 };
@@ -212,7 +213,7 @@ typedef struct opening {
     int64_t n, room;
 } opening;
 
-static mtm_status keep_image(opening *o, const dcm_stack *stack, mtm_error *err)
+static mtm_status images_grow(opening *o, mtm_error *err)
 {
     if (o->n == o->room) {
         const int64_t room = 2 * o->room + 4;
@@ -222,8 +223,28 @@ static mtm_status keep_image(opening *o, const dcm_stack *stack, mtm_error *err)
             return MTM_NOMEM(err);
         o->images = grown, o->room = room;
     }
+    return MTM_OK;
+}
+
+static mtm_status keep_image(opening *o, const dcm_stack *stack, mtm_error *err)
+{
+    MTM_TRY(images_grow(o, err));
     MTM_TRY(dcm_image_new(&o->images[o->n], o->set, stack, o->where, o->only, o->opt->open, err));
     o->n++;
+    return MTM_OK;
+}
+
+/* Every segmentation is an image of its own. */
+static mtm_status keep_segmentations(opening *o, dcm_file *const *files, int32_t n, mtm_error *err)
+{
+    if (n > 1 && !o->opt->split)
+        return mtm_fail(err, MTM_E_INVAL, -1, "the series holds %d segmentations; each is opened by itself",
+                        (int)n);
+    for (int32_t i = 0; i < n; i++) {
+        MTM_TRY(images_grow(o, err));
+        MTM_TRY(mtm_dicom_seg_open(&o->images[o->n], files[i]->path, NULL, o->opt->open, err));
+        o->n++;
+    }
     return MTM_OK;
 }
 
@@ -262,6 +283,8 @@ static mtm_status series_images(opening *o, dcm_file *const *files, int32_t n, m
 
     if (!slices)
         return MTM_NOMEM(err);
+    if (dcm_is_seg_class(files[0]->sop_class))
+        return keep_segmentations(o, files, n, err);
     if (!strcmp(files[0]->sop_class, SLIDE_CLASS))
         return mtm_fail(err, MTM_E_UNSUPPORTED, -1,
                         "a whole slide image is no volume; its frames are read one by one");
@@ -358,8 +381,14 @@ static mtm_status open_instance(mtm_image **out, mtm_dicom **d, const char *path
     dcm_set set = {.limits = p->limits, .files = &file};
     opening o = {.set = &set, .opt = &series, .where = path, .only = d};
     bool image;
-    mtm_status s = dcm_file_read(&set, &file, *d, &image, err);
+    mtm_status s;
 
+    if (dcm_is_seg(*d)) {
+        MTM_TRY(dcm_seg_open(out, *d, NULL, p->options, err));
+        (void)mtm_dicom_steal(d);
+        return MTM_OK;
+    }
+    s = dcm_file_read(&set, &file, *d, &image, err);
     if (s == MTM_OK && !image)
         s = without_image(*d, true, err);
     if (s == MTM_OK) {
