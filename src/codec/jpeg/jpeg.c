@@ -192,6 +192,9 @@ static void put_u8(uint8_t *dst, int64_t step, int64_t width, const uint16_t *ro
     if (step == 1 && up == 1)
         for (int64_t x = 0; x < width; x++)
             dst[x] = (uint8_t)(row[x] << low);
+    else if (up == 1)
+        for (int64_t x = 0; x < width; x++)
+            dst[x * step] = (uint8_t)(row[x] << low);
     else
         for (int64_t x = 0; x < width; x++)
             dst[x * step] = (uint8_t)(row[x / up] << low);
@@ -201,6 +204,9 @@ static void put_u16(uint16_t *dst, int64_t step, int64_t width, const uint16_t *
 {
     if (step == 1 && up == 1 && low == 0)
         memcpy(dst, row, (size_t)width * sizeof *dst);
+    else if (up == 1)
+        for (int64_t x = 0; x < width; x++)
+            dst[x * step] = (uint16_t)(row[x] << low);
     else
         for (int64_t x = 0; x < width; x++)
             dst[x * step] = (uint16_t)(row[x / up] << low);
