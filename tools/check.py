@@ -52,6 +52,7 @@ def main():
         "generated files": [python, "tools/gen_ops.py", "--check"],
         "generated tables": [python, "tools/gen_ht_tables.py", "--check"],
         "generated MQ tables": [python, "tools/gen_mq_tables.py", "--check"],
+        "generated character sets": [python, "tools/gen_dicom_charsets.py", "--check"],
     }
     failed = []
     for name, command in steps.items():

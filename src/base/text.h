@@ -20,7 +20,7 @@ typedef struct mtm_text {
 void mtm_text_add(mtm_text *t, const char *fmt, ...) MTM_PRINTF(2, 3);
 bool mtm_text_reserve(mtm_text *t, size_t more); /* room for `more` bytes and a zero; false: out of memory */
 void mtm_text_put(mtm_text *t, const void *s, size_t n); /* n bytes as they are */
-void mtm_text_add_json(mtm_text *t, const char *s); /* quoted and escaped */
+void mtm_text_add_json(mtm_text *t, const char *s);      /* quoted and escaped */
 void mtm_text_add_f64(mtm_text *t, double x); /* shortest that reads back; JSON has no inf and nan: null */
 mtm_status mtm_text_take(mtm_text *t, char **out, mtm_error *err); /* mtm_free() it; t is empty again */
 void mtm_text_drop(mtm_text *t);

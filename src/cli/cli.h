@@ -60,7 +60,8 @@ void cli_codestream_json(const mtm_codec_info *f); /* one object */
 /* dicom.c. False: no DICOM file, or damaged. Close with mtm_dicom_close. */
 bool cli_dicom_open(const char *path, mtm_dicom **out);
 bool cli_dicom_has_pixels(const mtm_dicom *d);
-void cli_dicom_text(const mtm_dicom *d);
+void cli_dicom_text(
+    const mtm_dicom *d); /* of an object that is no image: an image has the same as properties */
 int cli_dicom_json(const char *path,
                    const mtm_dicom *d); /* members of an object, a comma in front; exit code */
 int cli_dicom_elements(const char *path, const mtm_dicom *d);

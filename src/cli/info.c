@@ -208,8 +208,6 @@ static int image_show(const char *path, mtm_image *im, const contents *c, const 
         return json_info(path, im, count ? &values : NULL, c);
     }
     text_info(path, im);
-    if (c->dicom)
-        cli_dicom_text(c->dicom);
     if (c->stream)
         cli_codestream_text(c->stream);
     if (count)
