@@ -3,7 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "parse.h"
 
-enum { CHUNK_BYTES = 4096, SCAN_BYTES = 64 << 10 };
+enum {
+    CHUNK_BYTES = 4096,
+    FAR_BYTES = 64, /* between long fragments only their headers are worth a look */
+    SCAN_BYTES = 64 << 10
+};
 
 /* A look at the input that keeps the bytes around it: short fragments lie side by side. */
 typedef struct peek {
@@ -17,7 +21,8 @@ static mtm_status peek_header(peek *k, uint64_t at, bool big_endian, uint32_t *t
 {
     if (at < k->at || at + 8 > k->end) {
         const uint64_t left = k->p->end - at;
-        const size_t n = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
+        const size_t wanted = at < k->end + CHUNK_BYTES ? CHUNK_BYTES : FAR_BYTES;
+        const size_t n = left < wanted ? (size_t)left : wanted;
 
         MTM_TRY(dcm_input_read(k->p, at, k->bytes, n, err));
         k->at = at, k->end = at + n;
