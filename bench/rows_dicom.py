@@ -1,4 +1,4 @@
-"""Rows of DICOM: what its frames are coded in, beside JPEG 2000: lossless JPEG (.57, .70) and 12-bit JPEG (.51).
+"""Rows of DICOM: what its frames are coded in, beside JPEG 2000: lossless JPEG (.57, .70), 12-bit JPEG (.51), RLE, JPEG-LS, baseline.
 
 SPDX-License-Identifier: Apache-2.0
 """
@@ -74,7 +74,59 @@ def extended_rows():
     )
 
 
+def by_pydicom(data, a):
+    """pydicom's own RLE coder, which gives bytes."""
+    from pydicom.pixels.decoders.rle import _rle_decode_frame
+
+    samples = a.shape[2] if a.ndim == 3 else 1
+    return lambda: _rle_decode_frame(data, a.shape[0], a.shape[1], samples, 8 * a.itemsize)
+
+
+def rle_rows():
+    for name, a in images().items():
+        data, out = mt.codec.encode(a, codec="rle"), np.empty_like(a)
+        rle = maybe("rle")
+        peers = {"pydicom": by_pydicom(data, a)} if pydicom else {}
+        if rle:
+            samples = a.shape[2] if a.ndim == 3 else 1
+            peers["pylibjpeg-rle"] = lambda d=data, a=a, n=samples, r=rle: r.decode_frame(
+                d, a.shape[0] * a.shape[1], 8 * a.itemsize, "<"
+            )
+        yield Row(
+            f"{name} {a.shape[1]}×{a.shape[0]}, RLE decode",
+            lambda d=data, o=out: mt.codec.decode(d, codec="rle", shape=o.shape, dtype=o.dtype, out=o),
+            peers,
+            {"pydicom": 10},
+            samples=a.size,
+        )
+
+
+def library_rows():
+    """JPEG-LS and baseline: the libraries are the peers' too, so the rows show what the way to them costs."""
+    if not imagecodecs:
+        return
+    for name, a in images().items():
+        b = a.view(f"u{a.itemsize}")
+        data, out = mt.codec.encode(b, codec="jpegls"), np.empty_like(b)
+        yield Row(
+            f"{name}, .80 decode",
+            lambda d=data, o=out: mt.codec.decode(d, out=o),
+            {"CharLS": lambda d=data, o=out: imagecodecs.jpegls_decode(d, out=o)},
+            samples=a.size,
+        )
+        if a.dtype == np.uint8:
+            data = mt.codec.encode(a, codec="jpeg", quality=90)
+            yield Row(
+                f"{name}, .50 decode to RGB",
+                lambda d=data, o=out: mt.codec.decode(d, to_rgb=True, out=o),
+                {"libjpeg-turbo": lambda d=data, o=out: imagecodecs.jpeg8_decode(d, out=o)},
+                samples=a.size,
+            )
+
+
 def rows():
     yield from rows_dicom_scan.rows()
+    yield from rle_rows()
+    yield from library_rows()
     yield from lossless_rows()
     yield from extended_rows()
