@@ -226,3 +226,9 @@ def test_real_file(data):
         contours = by_number[r["number"]].get("ContourSequence", [])
         assert r["contours"] == len(contours)
         assert r["points"] == sum(len(c.ContourData) // 3 for c in contours)
+
+
+def test_opening_one_says_what_it_is(tmp_path):
+    path = save(tmp_path / "s", {"s": [("CLOSED_PLANAR", square(1, 5, 1, 5, 1))]}, GRIDS["plain"])
+    with pytest.raises(mt.UnsupportedError, match=r"RT Structure Set Storage.*read_rtstruct"):
+        mt.open(path)

@@ -9,7 +9,8 @@
 
 enum { MEDIA_SOP_CLASS = 0x00020002, SOP_CLASS = 0x00080016, ROWS = 0x00280010, FILES_PER_TASK = 16 };
 
-#define SLIDE_CLASS "1.2.840.10008.5.1.4.1.1.77.1.6" /* VL Whole Slide Microscopy Image Storage */
+#define STRUCTURES_CLASS "1.2.840.10008.5.1.4.1.1.481.3"  /* RT Structure Set Storage */
+#define SLIDE_CLASS      "1.2.840.10008.5.1.4.1.1.77.1.6" /* VL Whole Slide Microscopy Image Storage */
 
 /* ---- facts of all files -------------------------------------------------------------------------------- */
 
@@ -38,9 +39,13 @@ static mtm_status without_image(const mtm_dicom *d, bool given, mtm_error *err)
     if (!named || mtm_dicom_find(d, NULL, ROWS) || (known && strstr(known->name, "Image Storage")))
         return mtm_fail(err, MTM_E_CORRUPT, -1,
                         "the file has no pixel data: it is cut, damaged, or a header alone");
-    return given ? mtm_fail(err, MTM_E_UNSUPPORTED, -1, "the file is DICOM (%s) and holds no image",
-                            known ? known->name : sop_class)
-                 : MTM_OK;
+    if (!given)
+        return MTM_OK;
+    return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "the file is DICOM (%s) and holds no image: %s",
+                    known ? known->name : sop_class,
+                    !strcmp(sop_class, STRUCTURES_CLASS)
+                        ? "its contours are drawn onto one by mt.dicom.read_rtstruct"
+                        : "mt.dicom.read and microtome info read its data set");
 }
 
 static mtm_status file_survey(dcm_set *set, const mtm_limits *limits, const char *path, bool given,
