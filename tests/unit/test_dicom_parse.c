@@ -287,6 +287,15 @@ static void test_meta_violations(void **state)
     assert_true(was_told(d, "transfer syntax is not known"));
     mtm_dicom_close(mtm_dicom_steal(&d));
 
+    /* What is no UID is none. */
+    put_meta(&file, "1.2\n840");
+    put_sample(&file);
+    assert_ok(bytes_open(&d, &file, &err));
+    check_sample(d);
+    assert_string_equal(mtm_dicom_transfer_syntax(d), LITTLE_EXPLICIT);
+    assert_true(was_told(d, "names no transfer syntax"));
+    mtm_dicom_close(mtm_dicom_steal(&d));
+
     for (int i = 0; i < 2; i++) {
         put_meta(&file, i ? LITTLE_IMPLICIT : LITTLE_EXPLICIT);
         file.implicit = !i;

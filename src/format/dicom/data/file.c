@@ -148,7 +148,8 @@ static mtm_status syntax_decide(dcm_parser *p, const dcm_syntax **syntax, mtm_er
     const uint8_t *b = NULL;
     guess g;
 
-    if (dcm_ascii(d, NULL, DCM_TRANSFER_SYNTAX, d->transfer_syntax, sizeof d->transfer_syntax)) {
+    if (dcm_ascii(d, NULL, DCM_TRANSFER_SYNTAX, d->transfer_syntax, sizeof d->transfer_syntax) &&
+        !d->transfer_syntax[strspn(d->transfer_syntax, "0123456789.")]) {
         *syntax = dcm_syntax_find(d->transfer_syntax);
         if (!*syntax) {
             dcm_warn(d,

@@ -205,6 +205,7 @@ bool mtm_dicom_ascii(const mtm_dicom *d, const mtm_dicom_element *e, int64_t i, 
         return false;
     if (h != TEXT)
         blanks_skip(&t);
+    t.n = strnlen(t.s, t.n); /* a zero in the midst ends it, as it would end buf */
     if (t.n == 0)
         return false;
     memcpy(buf, t.s, t.n < room ? t.n : room - 1);
