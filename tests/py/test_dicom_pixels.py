@@ -28,17 +28,6 @@ def ident(p):
     return f"{p.parent.name}/{p.name[-40:]}"
 
 
-@pytest.fixture(autouse=True)
-def deflate(request):
-    if "deflate" in request.node.name or "-.8.1]" in request.node.name:
-        try:
-            mt.codec.decode(b"", codec="deflate")
-        except mt.UnsupportedError:
-            pytest.skip("there is no codec for deflated frames")
-        except mt.Error:
-            pass
-
-
 # ---- real files
 
 
@@ -71,6 +60,8 @@ def by_pydicom(paths, wanted):
     for path in paths:
         with dj.quiet():
             ds = pydicom.dcmread(path, force=True)
+            if path.stat().st_size > 3 << 20:  # more of the same
+                continue
             if path.name in dj.KNOWN or path.name in dj.REFUSED or "PhotometricInterpretation" not in ds:
                 continue
             dj.mt_syntax(ds)

@@ -289,6 +289,84 @@ static void test_j2k_headers_say_sign_and_precision(void **state)
     assert_status(MTM_E_CORRUPT, dcm_stream_read(&s, "htj2k", siz, 0, &err));
 }
 
+/* ---- memory that runs out -------------------------------------------------------------------------------- */
+
+static void put_words(mtm_dicom_builder *b, uint32_t tag, const char *vr, const int64_t *v, int64_t n)
+{
+    mtm_error err;
+
+    assert_ok(mtm_dicom_put_i64(b, tag, vr, v, n, &err));
+}
+#define PUT(tag, vr, ...)                                                                                    \
+    put_words(b, tag, vr, (const int64_t[]){__VA_ARGS__},                                                    \
+              sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+
+/* 2 × 4 pixels: a palette of 4 entries, or gray with a modality LUT and a window. */
+static mtm_dicom *small_picture(bool palette)
+{
+    const uint8_t table[8] = {1, 2, 3, 4, 5, 6, 7, 8}, pixels[8] = {0, 1, 2, 3, 4, 5, 6, 255};
+    mtm_dicom_builder *b = NULL;
+    mtm_dicom *d = NULL;
+    mtm_error err;
+
+    assert_ok(mtm_dicom_builder_new(&b, &err));
+    PUT(DCM_SAMPLES, "US", 1);
+    assert_ok(mtm_dicom_put_text(b, DCM_PHOTOMETRIC, "CS", palette ? "PALETTE COLOR" : "MONOCHROME1", &err));
+    PUT(DCM_ROWS, "US", 2);
+    PUT(DCM_COLUMNS, "US", 4);
+    PUT(DCM_BITS_ALLOCATED, "US", 8);
+    PUT(DCM_BITS_STORED, "US", 7);
+    PUT(DCM_HIGH_BIT, "US", 6);
+    PUT(DCM_REPRESENTATION, "US", 0);
+    for (uint32_t k = 0; k < 3 && palette; k++) {
+        PUT(0x00281101 + k, "US", 4, 0, 16);
+        assert_ok(mtm_dicom_put(b, 0x00281201 + k, "OW", table, 8, &err));
+    }
+    if (!palette) {
+        assert_ok(mtm_dicom_put_text(b, DCM_WINDOW_CENTER, "DS", "4", &err));
+        assert_ok(mtm_dicom_put_text(b, DCM_WINDOW_WIDTH, "DS", "4", &err));
+        assert_ok(mtm_dicom_begin_sequence(b, DCM_MODALITY_LUTS, &err));
+        assert_ok(mtm_dicom_begin_item(b, &err));
+        PUT(DCM_LUT_DESCRIPTOR, "US", 4, 0, 16);
+        assert_ok(mtm_dicom_put(b, DCM_LUT_DATA, "OW", table, 8, &err));
+        assert_ok(mtm_dicom_end_item(b, &err));
+        assert_ok(mtm_dicom_end_sequence(b, &err));
+    }
+    assert_ok(mtm_dicom_put(b, DCM_PIXELS, "OB", pixels, 8, &err));
+    assert_ok(mtm_dicom_build(&d, b, &err));
+    mtm_dicom_builder_free(b);
+    return d;
+}
+
+static void test_every_allocation_may_fail(void **state)
+{
+    for (int palette = 0; palette < 2; palette++) {
+        mtm_dicom *const d = small_picture(palette);
+        const mtm_dicom_read_options opt = {.struct_size = sizeof opt, .voi = true};
+        mtm_status s = MTM_E_NOMEM;
+        int64_t n = 0;
+
+        for (; s != MTM_OK; n++) {
+            mtm_error err = {0};
+            mtm_array a = {0};
+            char *warnings = NULL;
+
+            assert_true(n < 200);
+            mtm_mem_fail_after(n);
+            s = mtm_dicom_frames_read(d, 0, 1, &opt, &a, &warnings, &err);
+            mtm_mem_fail_after(-1);
+            if (s)
+                assert_true(s == MTM_E_NOMEM && !a.data && !warnings);
+            else
+                assert_true(a.ndim == (palette ? 4 : 3) && a.dtype == MTM_F32);
+            mtm_array_drop(&a);
+            mtm_dicom_free(warnings);
+        }
+        assert_true(n > 5);
+        mtm_dicom_close(d);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_a_table_clamps_what_lies_outside),
         cmocka_unit_test(test_jpeg_headers_say_size_and_color),
         cmocka_unit_test(test_j2k_headers_say_sign_and_precision),
+        cmocka_unit_test(test_every_allocation_may_fail),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
