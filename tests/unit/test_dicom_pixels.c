@@ -301,7 +301,7 @@ static void put_words(mtm_dicom_builder *b, uint32_t tag, const char *vr, const 
     put_words(b, tag, vr, (const int64_t[]){__VA_ARGS__},                                                    \
               sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
-/* 2 × 4 pixels: a palette of 4 entries, or gray with a modality LUT and a window. */
+/* 2 × 4 pixels: a palette of 4 entries, or gray with a window. */
 static mtm_dicom *small_picture(bool palette)
 {
     const uint8_t table[8] = {1, 2, 3, 4, 5, 6, 7, 8}, pixels[8] = {0, 1, 2, 3, 4, 5, 6, 255};
@@ -325,12 +325,6 @@ static mtm_dicom *small_picture(bool palette)
     if (!palette) {
         assert_ok(mtm_dicom_put_text(b, DCM_WINDOW_CENTER, "DS", "4", &err));
         assert_ok(mtm_dicom_put_text(b, DCM_WINDOW_WIDTH, "DS", "4", &err));
-        assert_ok(mtm_dicom_begin_sequence(b, DCM_MODALITY_LUTS, &err));
-        assert_ok(mtm_dicom_begin_item(b, &err));
-        PUT(DCM_LUT_DESCRIPTOR, "US", 4, 0, 16);
-        assert_ok(mtm_dicom_put(b, DCM_LUT_DATA, "OW", table, 8, &err));
-        assert_ok(mtm_dicom_end_item(b, &err));
-        assert_ok(mtm_dicom_end_sequence(b, &err));
     }
     assert_ok(mtm_dicom_put(b, DCM_PIXELS, "OB", pixels, 8, &err));
     assert_ok(mtm_dicom_build(&d, b, &err));
