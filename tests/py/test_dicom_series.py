@@ -304,6 +304,22 @@ def test_compressed_series(tmp_path, volume):
     np.testing.assert_array_equal(im[2:4, 3:8, 2:], volume[2:4, 3:8, 2:])
 
 
+def test_more_compressed_files_than_are_kept_open(tmp_path, rng):
+    volume = rng.integers(0, 4000, (70, 4, 6), dtype=np.uint16)
+    data = slices(volume)
+    for d in data:
+        d.compress(pydicom.uid.RLELossless, generate_instance_uid=False)
+    paths = save(tmp_path / "s", data)
+    im = mt.open(tmp_path / "s")
+    for _ in range(2):
+        np.testing.assert_array_equal(im.read(), volume)
+    np.testing.assert_array_equal(im[66:, 1:3], volume[66:, 1:3])
+    for path in paths:
+        path.touch()
+    with pytest.raises(mt.ConflictError, match="changed"):
+        im.read()
+
+
 # ---- values ------------------------------------------------------------------------------------------------
 
 
