@@ -90,7 +90,7 @@ def rle_rows():
         peers = {"pydicom": by_pydicom(data, a)} if pydicom else {}
         if rle:
             samples = a.shape[2] if a.ndim == 3 else 1
-            peers["pylibjpeg-rle"] = lambda d=data, a=a, n=samples, r=rle: r.decode_frame(
+            peers["pylibjpeg-rle"] = lambda d=data, a=a, n=samples, r=rle: r.rle.decode_frame(
                 d, a.shape[0] * a.shape[1], 8 * a.itemsize, "<"
             )
         yield Row(

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
-enum { REGION, REDUCE, LAYERS, COMPONENTS, DTYPE, RGB, PARTIAL, THREADS, JSON, N_OPTIONS };
+enum { REGION, REDUCE, LAYERS, COMPONENTS, DTYPE, CODEC, SHAPE, RGB, PARTIAL, THREADS, JSON, N_OPTIONS };
 enum { MOST_COMPONENTS = 64 };
 
 typedef struct job {
@@ -40,6 +40,10 @@ static mtm_status picture_size(const job *j, int64_t shape[2], mtm_error *err)
 {
     const int64_t unit = INT64_C(1) << j->p.reduce;
     mtm_codec_info *f;
+
+    shape[0] = j->p.shape[0], shape[1] = j->p.shape[1];
+    if (j->p.stored)
+        return MTM_OK;
     const mtm_status s = mtm_codec_info_new(&f, j->data, j->size_bytes, NULL, err);
 
     if (s)
@@ -59,6 +63,16 @@ static mtm_status params_get(job *j, cli_option *o, mtm_error *err)
     j->p.pool = j->pool;
     if (o[DTYPE].value && (j->p.dtype = mtm_dtype_parse(o[DTYPE].value)) == MTM_NONE)
         return cli_bad(err, "--dtype %.40s is no dtype; NumPy's names are meant", o[DTYPE].value);
+    if (o[SHAPE].value) { /* of RLE and deflated frames, whose samples --dtype tells */
+        const int n = cli_numbers(o[SHAPE].value, numbers, 3);
+
+        for (int i = 0; i < n && i < 3; i++)
+            j->p.shape[i] = numbers[i] >= 1 && numbers[i] < 1e9 ? (int64_t)numbers[i] : 0;
+        j->p.stored = j->p.dtype;
+        if (n < 2 || !j->p.shape[0] || !j->p.shape[1] || !j->p.stored || !o[CODEC].value)
+            return cli_bad(err, "--shape Y,X or Y,X,C goes with --codec rle or deflate, and --dtype");
+    }
+    j->p.codec = o[CODEC].value;
     if (o[COMPONENTS].value) {
         const int n = cli_numbers(o[COMPONENTS].value, numbers, MOST_COMPONENTS);
 
@@ -173,6 +187,8 @@ static int run(int argc, char **argv)
         [LAYERS] = {"layers", "N", "quality layers to use; default all", NULL},
         [COMPONENTS] = {"components", "0,2", "only these channels, in this order", NULL},
         [DTYPE] = {"dtype", "NAME", "of the samples; default the smallest that holds them", NULL},
+        [CODEC] = {"codec", "NAME", "rle and deflate must be named; others are known by their bytes", NULL},
+        [SHAPE] = {"shape", "Y,X[,C]", "of an rle or deflate frame, with --dtype of its samples", NULL},
         [RGB] = {"rgb", NULL, "YCbCr and other known colour spaces to RGB", NULL},
         [PARTIAL] = {"partial", NULL, "decode what there is of a cut or damaged file", NULL},
         [THREADS] = {"threads", "N", "default: one per CPU", NULL},
@@ -211,7 +227,8 @@ static int run(int argc, char **argv)
 const cli_command cli_decode = {
     .name = "decode",
     .usage = "decode IN OUT [--region Y0:Y1,X0:X1] [--reduce N]",
-    .help = "a JPEG 2000 or HTJ2K file to .npy, .png, .pgm, .ppm, .pgx or .raw\n"
-            "Channels of sizes of their own become OUT-0, OUT-1, ...",
+    .help =
+        "a JPEG 2000, HTJ2K, JPEG or JPEG-LS file, or an RLE frame, to .npy, .png, .pgm, .ppm, .pgx or .raw\n"
+        "Channels of sizes of their own become OUT-0, OUT-1, ...",
     .run = run,
 };
