@@ -319,7 +319,8 @@ typedef struct mtm_dicom_write_options {
     const mtm_encode_params *encode; /* of lossy or unusual streams; NULL: lossless, the syntax's defaults */
     bool allow_lossy;      /* a syntax that loses may be asked for: LossyImageCompression is then written */
     bool no_proof;         /* leave out decoding what was encoded and comparing it with the source */
-    bool basic_table_only; /* no extended offset table, however long the pixel data */
+    bool basic_table_only; /* no extended offset table, however long the pixel data: an error beyond 2^32 bytes */
+    bool extended_table;   /* the extended offset table even where the basic one would do */
     const char *uid_root;  /* of new UIDs; NULL: "2.25." (UUID) */
     mtm_codec_ctx *codec;
     mtm_pool *pool;

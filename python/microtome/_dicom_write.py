@@ -122,16 +122,18 @@ def options(
     lossy: bool = False,
     proof: bool = True,
     basic_table_only: bool = False,
+    extended_table: bool = False,
     uid_root: str | None = None,
     threads: int = 0,
 ) -> tuple[Any, ...]:
     """What all writers take.
 
     transfer_syntax: a UID or keyword ("HTJ2KLosslessRPCL"); None: as it is. lossy: allow a syntax that loses. proof: decode what was
-    written and compare it with the source before the file gets its name. basic_table_only: no extended offset table. threads: 0 one per
+    written and compare it with the source before the file gets its name. basic_table_only, extended_table: which offset table there is; by
+    default the extended one only where the basic one might not do. threads: 0 one per
     CPU.
     """
-    return (transfer_syntax, lossy, proof, basic_table_only, uid_root, threads)
+    return (transfer_syntax, lossy, proof, basic_table_only, extended_table, uid_root, threads)
 
 
 def save(dataset: Dataset, path: Path, transfer_syntax: str | None = None, **more: Any) -> None:

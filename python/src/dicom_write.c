@@ -188,16 +188,17 @@ typedef struct write_call {
     mtm_dicom_write_options o;
 } write_call;
 
-/* options: (transfer_syntax, lossy, proof, basic_table, uid_root, threads, encode) as microtome/dicom.py makes them. */
+/* options: (transfer_syntax, lossy, proof, basic_table_only, extended_table, uid_root, threads) as microtome/dicom.py makes them. */
 static bool write_options(core_state *st, write_call *c, PyObject *path, PyObject *options)
 {
-    int lossy, proof, basic, threads;
+    int lossy, proof, basic, extended, threads;
 
     c->o.struct_size = sizeof c->o;
-    if (!PyArg_ParseTuple(options, "zpppzi", &c->o.transfer_syntax, &lossy, &proof, &basic, &c->o.uid_root,
-                          &threads))
+    if (!PyArg_ParseTuple(options, "zppppzi", &c->o.transfer_syntax, &lossy, &proof, &basic, &extended,
+                          &c->o.uid_root, &threads))
         return false;
     c->o.allow_lossy = lossy, c->o.no_proof = !proof, c->o.basic_table_only = basic;
+    c->o.extended_table = extended;
     c->o.codec = core_codec_context(st);
     return c->o.codec && core_codec_pool(st, threads, &c->o.pool) && (c->path = core_path(path));
 }

@@ -105,8 +105,10 @@ static void numbers(void **state)
               {1.0 / 3, "0.33333333333333"},
               {-1.0 / 3, "-0.3333333333333"},
               {1e-7, "1e-7"},
-              {-1.23456789012345e-12, "-1.2345678901e-12"},
               {1e20, "1e20"},
+              {-10, "-10"},
+              {1000, "1000"},
+              {0.000123456789012345, "1.23456789012e-4"},
               {0, "0"},
               {1e300 / 3, "3.3333333333e299"}};
     mtm_dicom_builder *const b = begin();
@@ -119,8 +121,7 @@ static void numbers(void **state)
 
         ok(mtm_dicom_put_f64(one, 0x00180050, NULL, &ds[i].x, 1, &err), &err);
         x = end(one);
-        if (strlen(ds[i].text) <= 16)
-            value_is(x, 0x00180050, ds[i].text);
+        value_is(x, 0x00180050, ds[i].text);
         assert_true(mtm_dicom_find(x, NULL, 0x00180050)->length_bytes <= 16);
         mtm_dicom_close(x);
     }

@@ -117,6 +117,7 @@ mtm_status mtm_dicom_begin_item(mtm_dicom_builder *b, mtm_error *err)
     if (in_item(b))
         return mtm_fail(err, MTM_E_INVAL, -1, "an item was begun outside a sequence");
     MTM_TRY(append(b, b->open[b->depth], DCM_ITEM, "", &i, err));
+    b->nodes[i].flags = MTM_DICOM_ITEM;
     b->open[++b->depth] = i;
     return MTM_OK;
 }

@@ -196,12 +196,12 @@ mtm_status mtm_dicom_put_text(mtm_dicom_builder *b, uint32_t tag, const char *vr
 
 /* ---- numbers ------------------------------------------------------------------------------------------ */
 
-/* x with so many significant digits, fixed or with an exponent that has no needless sign or zeros. */
-static void number_text(double x, int digits, bool exponent, char s[64])
+/* x with `digits` places behind the point, or as many significant digits and an exponent without needless sign or zeros. */
+static void number_text(double x, int digits, bool exponent, char s[512])
 {
     char *e, *from;
 
-    snprintf(s, 64, exponent ? "%.*e" : "%.*g", exponent ? digits - 1 : digits, x);
+    snprintf(s, 512, exponent ? "%.*e" : "%.*f", digits, x);
     for (char *p = s; *p; p++)
         if (*p == ',')
             *p = '.'; /* a decimal comma of the locale */
@@ -215,22 +215,24 @@ static void number_text(double x, int digits, bool exponent, char s[64])
     memmove(e, from, strlen(from) + 1);
 }
 
-/* The shortest decimal text of at most 16 characters that reads back as x; where none does, the nearest that fits (PS3.5 6.2, DS). */
+/* A decimal text of at most 16 characters that reads back as x, the shortest, without an exponent where numbers are of common size;
+ * where none does, the nearest that fits (PS3.5 6.2, DS). */
 static void ds_text(double x, char out[DS_MOST + 1])
 {
-    double back;
-    char s[64];
+    const bool common = x == 0 || (fabs(x) >= 1e-5 && fabs(x) < 1e15);
+    double nearest = INFINITY, back;
+    char s[512];
 
     snprintf(out, DS_MOST + 1, "0");
-    for (int digits = 1; digits <= 17; digits++)
-        for (int exponent = 0; exponent < 2; exponent++) {
+    for (int exponent = !common; exponent < 2; exponent++)
+        for (int digits = 0; digits <= 17; digits++) {
             number_text(x, digits, exponent, s);
-            if (strlen(s) > DS_MOST)
+            if (strlen(s) > DS_MOST || !mtm_text_f64(s, strlen(s), &back, NULL) || fabs(back - x) >= nearest)
                 continue;
+            nearest = fabs(back - x);
             memcpy(out, s, strlen(s) + 1);
-            if (mtm_text_f64(s, strlen(s), &back, NULL) && back == x)
+            if (back == x)
                 return;
-            break;
         }
 }
 

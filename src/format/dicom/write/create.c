@@ -156,7 +156,8 @@ static mtm_status choose_type(export *x, mtm_error *err)
         x->kind = CAPTURE; /* an MR image has no rescale (PS3.3 A.4.3) */
     x->rescaled = true;
     x->stored = MTM_U16;
-    x->slope = greatest > least ? dcm_ds_nearest((greatest - least) / 65535) : 1; /* as readers will see them */
+    x->slope =
+        greatest > least ? dcm_ds_nearest((greatest - least) / 65535) : 1; /* as readers will see them */
     x->inter = dcm_ds_nearest(least);
     return MTM_OK;
 }
@@ -211,6 +212,8 @@ const int dcm_n_patient_study = sizeof dcm_patient_study / sizeof *dcm_patient_s
 
 /* What CT and MR images must say besides (PS3.3 C.8.2.1, C.8.3.1); RM: research mode. */
 static const dcm_default ct_only[] = {{0x00180060, ""} /* KVP */, {0x00200012, ""} /* AcquisitionNumber */};
+static const dcm_default body[] = {{0x00180015, NULL} /* BodyPartExamined */,
+                                   {0x00200060, ""} /* Laterality */};
 static const dcm_default mr_only[] = {
     {0x00180020, "RM"} /* ScanningSequence */,
     {0x00180021, "NONE"} /* SequenceVariant */,
@@ -248,6 +251,7 @@ static mtm_status put_series(mtm_dicom_builder *b, const export *x, mtm_error *e
     if (x->options->description && x->options->description[0])
         MTM_TRY(mtm_dicom_put_text(b, 0x0008103E, NULL, x->options->description, err));
     MTM_TRY(dcm_put_equipment(b, err));
+    MTM_TRY(dcm_keep_all(b, like, body, sizeof body / sizeof *body, err));
     if (x->kind == CT)
         MTM_TRY(dcm_keep_all(b, like, ct_only, sizeof ct_only / sizeof *ct_only, err));
     if (x->kind == MR)
@@ -257,13 +261,47 @@ static mtm_status put_series(mtm_dicom_builder *b, const export *x, mtm_error *e
     return keep(b, x, 0x00185100, "", err);                         /* PatientPosition */
 }
 
+/* "L\\PH": where a direction points, its greatest parts first (PS3.3 C.7.6.1.1.1). */
+static void letters_of(const double v[3], char out[4])
+{
+    static const double least = 0.25; /* of a cosine, to be named */
+    bool used[3] = {false};
+    int n = 0;
+
+    for (int k = 0; k < 3; k++) {
+        int best = -1;
+
+        for (int i = 0; i < 3; i++)
+            if (!used[i] && fabs(v[i]) >= least && (best < 0 || fabs(v[i]) > fabs(v[best])))
+                best = i;
+        if (best < 0)
+            break;
+        used[best] = true;
+        out[n++] = (v[best] > 0 ? "LPH" : "RAF")[best];
+    }
+    out[n] = '\0';
+}
+
+static mtm_status put_orientation(mtm_dicom_builder *b, const export *x, mtm_error *err)
+{
+    char row[4] = "", column[4] = "", text[10] = "";
+
+    if (x->has_plane) {
+        letters_of(x->row, row);
+        letters_of(x->column, column);
+        snprintf(text, sizeof text, "%s\\%s", row, column);
+    }
+    return mtm_dicom_put_text(b, 0x00200020, NULL, text, err);
+}
+
 static mtm_status put_plane(mtm_dicom_builder *b, const export *x, int64_t z, mtm_error *err)
 {
     const double spacing[2] = {x->spacing[1], x->spacing[0]}; /* between rows, between columns */
     double directions[6], position[3];
 
+    MTM_TRY(put_orientation(b, x, err));
     if (!x->has_plane)
-        return mtm_dicom_put_text(b, 0x00200020, NULL, "", err); /* PatientOrientation */
+        return MTM_OK;
     for (int r = 0; r < 3; r++) {
         directions[r] = x->row[r], directions[r + 3] = x->column[r];
         position[r] = x->origin[r] + (double)z * x->step[r];
@@ -310,7 +348,7 @@ static mtm_status put_image(mtm_dicom_builder *b, const export *x, int64_t z, mt
         return MTM_OK;
     MTM_TRY(mtm_dicom_put_f64(b, 0x00281052, NULL, &x->inter, 1, err));
     MTM_TRY(mtm_dicom_put_f64(b, 0x00281053, NULL, &x->slope, 1, err));
-    return keep(b, x, 0x00281054, "US", err); /* RescaleType: unspecified */
+    return keep(b, x, 0x00281054, x->kind == CT ? NULL : "US", err); /* RescaleType; US: unspecified */
 }
 
 /* ---- slices ------------------------------------------------------------------------------------------- */

@@ -270,6 +270,8 @@ static mtm_status put_elements(const dcm_part10 *p, dcm_out *o, mtm_error *err)
             pixels_wait = false;
         }
         MTM_TRY(put_head(p, i, o, err));
+        if (p->watch && e->depth == 0 && e->tag == p->watch->tag)
+            p->watch->at = o->at, p->watch->size_bytes = e->length_bytes;
         if (has_items(e))
             open = i;
         else if (e->flags & MTM_DICOM_ENCAPSULATED)

@@ -21,13 +21,20 @@ typedef struct dcm_new_pixels {
     void *user;
 } dcm_new_pixels;
 
+/* Where the value of a top-level element came to lie, so that it can be written again. */
+typedef struct dcm_watch {
+    uint32_t tag;
+    uint64_t at, size_bytes; /* of the value in the file, without padding; 0: not written */
+} dcm_watch;
+
 typedef struct dcm_part10 {
     const mtm_dicom *d;
     const dcm_syntax *to;
     const char *uid_root;         /* NULL: "2.25." */
     const dcm_new_pixels *pixels; /* NULL: its own */
+    dcm_watch *watch;             /* NULL: none */
     uint64_t
-        *size_bytes; /* [n] of each line as it will be written, headers and delimiters counted; 0: left out */
+        *size_bytes; /* [n] of each line as it will be written with headers and delimiters; 0: left out */
     uint8_t *plan;   /* [n] DCM_PLAN_… */
 } dcm_part10;
 
@@ -37,6 +44,9 @@ enum {
     DCM_PLAN_AS_UN = 4
 };
 
+/* The data set, with `pixels` in place of its own where not NULL, into a writer; then a dcm_part10_put. */
+mtm_status dcm_write_to(mtm_writer *w, const mtm_dicom *d, const dcm_syntax *to, const char *uid_root,
+                        const dcm_new_pixels *pixels, dcm_watch *watch, mtm_error *err);
 /* Preamble, "DICM" and group 2. Errors: MTM_E_INVAL (no SOP class). */
 mtm_status dcm_meta_put(const dcm_part10 *p, dcm_out *o, mtm_error *err);
 /* The whole file. Errors: MTM_E_INVAL, MTM_E_UNSUPPORTED (a DICOMDIR; a value longer than its length field), MTM_E_IO, and those of
