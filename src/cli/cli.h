@@ -69,6 +69,9 @@ int cli_dicom_elements(const char *path, const mtm_dicom *d);
 /* `convert --deidentify …`, which has options of its own. */
 bool cli_deidentify_wanted(int argc, char **argv);
 int cli_deidentify(int argc, char **argv);
+/* `convert --syntax` (transcode.c). */
+bool cli_transcode_wanted(int argc, char **argv);
+int cli_transcode(int argc, char **argv);
 
 void cli_json_text(FILE *f, const char *s);
 void cli_json_number(FILE *f, double x); /* null for inf and nan */

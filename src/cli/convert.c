@@ -173,6 +173,8 @@ static int run(int argc, char **argv)
 
     if (cli_deidentify_wanted(argc, argv))
         return cli_deidentify(argc, argv);
+    if (cli_transcode_wanted(argc, argv))
+        return cli_transcode(argc, argv);
     const int n = cli_parse(&cli_convert, argc, argv, o, N_OPTIONS);
     mtm_write_options write = {.struct_size = sizeof write, .format = o[FORMAT].value};
     mtm_error err = {0};

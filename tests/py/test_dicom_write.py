@@ -659,6 +659,20 @@ def test_folders(tmp_path, rng):
     assert sorted(p.parent.name for p in (tmp_path / "out").rglob("*.dcm")) == ["0", "2"]
 
 
+def test_command_line(tmp_path, rng):
+    program = os.environ.get("MICROTOME_CLI") or pytest.skip("MICROTOME_CLI names no program")
+    (tmp_path / "in" / "a").mkdir(parents=True)
+    d, a = image("u16", rng)
+    saved(tmp_path / "in" / "a" / "good.dcm", d)
+    d.PixelData = d.PixelData[:100]
+    saved(tmp_path / "in" / "bad.dcm", d)
+    command = [program, "convert", tmp_path / "in", tmp_path / "out", "--syntax", "RLELossless"]
+    r = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert r.returncode == 1 and "bad.dcm" in r.stderr and "Müller" not in r.stderr
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "out" / "a" / "good.dcm").pixel_array, a)
+    assert not (tmp_path / "out" / "bad.dcm").exists()
+
+
 # ---- series
 
 
