@@ -26,6 +26,8 @@ OPTIONS = [
     "cleanStructContOpt",
     "cleanGraphOpt",
 ]
+# Where the last code would break an object: an empty Referenced Study Sequence is nowhere allowed (PS3.3 C.7.2.1: one or more items).
+EXCEPTIONS = {"00081110": "X"}
 HEAD = """/* format/dicom/deid/confidentiality_table.c: PS3.15 table E.1-1, made by tools/gen_dicom_confidentiality.py: tag (of a
  * repeating group its first), the basic profile's action, and for each option in the order of the MTM_DEID_ flags K (keep), C (clean) or blank.
  * SPDX-License-Identifier: Apache-2.0 */
@@ -53,7 +55,7 @@ def rows(path):
     for row in (dict(zip(head, cells, strict=True)) for cells in body):
         tag = row["tag"].upper()
         if len(tag) == 8:  # private attributes have rules of their own
-            basic = next(c for c in "DUZX" if c in row["basicProfile"])
+            basic = EXCEPTIONS.get(tag) or next(c for c in "DUZX" if c in row["basicProfile"])
             options = "".join(row[c] or " " for c in OPTIONS)
             yield int(tag.replace("X", "0"), 16), basic, options, row["name"]
 

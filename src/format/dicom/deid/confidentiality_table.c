@@ -62,7 +62,7 @@ const dcm_confidentiality dcm_confidentiality_table[] = {
     {0x00081080u, 'X', "      C  "}, /* Admitting Diagnoses Description */
     {0x00081084u, 'X', "      C  "}, /* Admitting Diagnoses Code Sequence */
     {0x00081088u, 'X', "      C  "}, /* Pyramid Description */
-    {0x00081110u, 'Z', "K        "}, /* Referenced Study Sequence */
+    {0x00081110u, 'X', "K        "}, /* Referenced Study Sequence */
     {0x00081111u, 'D', "K        "}, /* Referenced Performed Procedure Step Sequence */
     {0x00081120u, 'X', "K        "}, /* Referenced Patient Sequence */
     {0x00081140u, 'U', "K        "}, /* Referenced Image Sequence */

@@ -131,6 +131,14 @@ static mtm_status put_shifted(job *j, const mtm_dicom_element *e, mtm_error *err
     return mtm_dicom_put_text(j->b, e->tag, e->vr, moved, err);
 }
 
+/* No word was safe. Where the basic profile wants a dummy, the text must have a value. */
+static mtm_status put_nothing_clean(job *j, const mtm_dicom_element *e, mtm_error *err)
+{
+    const dcm_confidentiality *const row = dcm_confidentiality_find(e->tag);
+
+    return row && row->basic == 'D' ? put_dummy(j, e, err) : put_empty(j, e, err);
+}
+
 static mtm_status put_clean(job *j, const mtm_dicom_element *e, mtm_error *err)
 {
     MTM_AUTO_MEM char *text = NULL, *clean = NULL;
@@ -143,6 +151,8 @@ static mtm_status put_clean(job *j, const mtm_dicom_element *e, mtm_error *err)
     MTM_TRY(mtm_dicom_text(&text, j->d, e, err));
     dcm_clean_text(&out, text, j->known.s);
     MTM_TRY(mtm_text_take(&out, &clean, err));
+    if (!clean[0])
+        return put_nothing_clean(j, e, err);
     if (vr_is(e, "CS "))
         for (char *s = clean; *s; s++)
             *s = *s >= 'a' && *s <= 'z' ? (char)(*s - 'a' + 'A') : *s;
@@ -231,6 +241,12 @@ static mtm_status sequence_act(job *j, const mtm_dicom_element *e, dcm_action ac
     return sequence(j, e, hidden || action == DCM_DUMMY, err);
 }
 
+/* An overlay plane goes as a whole: its size and place are of no use, and not allowed, without its bits (PS3.3 C.9.2). */
+static bool is_of_removed_overlay(const job *j, const mtm_dicom_element *item, const mtm_dicom_element *e)
+{
+    return (e->tag >> 24) == 0x60 && mtm_dicom_find(j->d, item, (e->tag & 0xFFFF0000) | 0x3000);
+}
+
 static mtm_status element(job *j, const mtm_dicom_element *item, const mtm_dicom_element *e, bool hidden,
                           mtm_error *err)
 {
@@ -241,7 +257,8 @@ static mtm_status element(job *j, const mtm_dicom_element *item, const mtm_dicom
     if (e->tag == DCM_PIXELS || e->tag == DCM_FLOAT_PIXELS || e->tag == DCM_DOUBLE_PIXELS)
         return mtm_dicom_copy(j->b, j->d, e, err);
 
-    const dcm_action action = dcm_action_of(j->d, e, j->o->flags, hidden);
+    const dcm_action action =
+        is_of_removed_overlay(j, item, e) ? DCM_REMOVE : dcm_action_of(j->d, e, j->o->flags, hidden);
 
     return e->flags & MTM_DICOM_SEQUENCE ? sequence_act(j, e, action, hidden, err) : act(j, e, action, err);
 }
