@@ -14,7 +14,7 @@ Long calls release the interpreter's lock. Errors derive from mt.Error.
 SPDX-License-Identifier: Apache-2.0
 """
 
-from . import _core, codec, dicom, ops
+from . import _core, codec, ops
 from ._core import Array, Index, cpu_flags, get_threads, set_threads
 from .chain import Apply, Chain, Operator, Sample
 from .errors import (
@@ -37,7 +37,7 @@ from .loader import Batch, Loader
 
 __version__ = _core.__version__
 
-_lazy = ("explain", "histogram", "infer", "items", "metrics", "report", "torch")
+_lazy = ("dicom", "explain", "histogram", "infer", "items", "metrics", "report", "torch")
 _lazy_names = {"prepare": "cohort", "Prepared": "cohort"}  # name → the module that has it
 
 
@@ -95,7 +95,7 @@ __all__ = [
 
 
 def __getattr__(name):
-    # `torch` imports PyTorch, the others modules of the standard library: only when asked for.
+    # `torch` imports PyTorch, the others more of the package or of the standard library: only when asked for.
     if name in _lazy:
         import importlib
 

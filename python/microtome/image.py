@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from . import _core, _declare
-from .errors import InvalidError, UnsupportedError
+from .errors import ConflictError, InvalidError, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +53,28 @@ def open(
     many = isinstance(uri, list | tuple)
     if not (many or split or series is not None or os.path.isdir(uri)):  # noqa: PTH112
         return Image(uri, index=index, max_bytes=max_bytes)
-    from .series import open_series
-
-    images = open_series(uri, series=series, split=split, max_bytes=max_bytes)
+    paths = tuple(os.fspath(p) for p in (uri if many else (uri,)))
+    images = open_volumes(paths, series, split, max_bytes)
     return images if split else images[0]
+
+
+def open_volumes(
+    paths: tuple[str | bytes, ...], series: str | None, split: bool, max_bytes: int | None
+) -> list[Image]:
+    """The volumes of DICOM files and folders; see microtome.dicom.open_series."""
+    cores = _core.series_open(paths, series, bool(split), max_bytes or 0)
+    return [
+        Image._of_core(core, paths[0], (_volume_again, (paths, series, split, max_bytes, i)))
+        for i, core in enumerate(cores)
+    ]
+
+
+def _volume_again(paths, series, split, max_bytes, i):
+    """Image i of open_volumes once more, in another process."""
+    images = open_volumes(paths, series, split, max_bytes)
+    if i >= len(images):
+        raise ConflictError(f"{paths[0]}: the files now make {len(images)} volumes")
+    return images[i]
 
 
 class Image:

@@ -29,7 +29,7 @@ def python(code, **env):
 
 def test_import_brings_neither_torch_nor_numpy():
     done = python(
-        "import sys, microtome; print([m for m in ('torch', 'numpy', 'csv', 'tqdm') if m in sys.modules])"
+        "import sys, microtome; print([m for m in ('torch', 'numpy', 'csv', 'tqdm', 'microtome.dicom') if m in sys.modules])"
     )
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -50,6 +50,17 @@ def test_every_public_name_exists_and_is_documented():
                 if not method.startswith("_") and callable(f):
                     assert inspect.getdoc(f), f"{name}.{method}"
     assert mt.__version__.count(".") == 2
+
+
+def test_every_name_of_dicom_is_documented():
+    for name in mt.dicom.__all__:
+        value = getattr(mt.dicom, name)
+        assert inspect.getdoc(value), name
+        if not inspect.isclass(value):
+            continue
+        for method, f in vars(value).items():
+            if not method.startswith("_") and inspect.isfunction(f):
+                assert inspect.getdoc(f), f"{name}.{method}"
 
 
 def test_operators_have_signatures_and_docs():

@@ -1,5 +1,4 @@
-"""Labels that refer to other images: segmentations (SEG) and structure sets (RTSTRUCT) on an image's grid. Its names are those of
-microtome.dicom.
+"""Labels that refer to other images: segmentations (SEG) and structure sets (RTSTRUCT) on an image's grid.
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -8,15 +7,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import _core
-from .errors import InvalidError, NotFoundError
+from .. import _core
+from ..errors import InvalidError, NotFoundError
+from ..image import Image, open as open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy import ndarray
-
-    from .image import Image
 
     Path = str | os.PathLike[str]
     Like = Image | Path | Sequence[Path]
@@ -26,8 +24,6 @@ __all__ = ["read_rtstruct", "read_seg", "rois"]
 
 def _grid(like):
     """((Z, Y, X), 16 numbers) of an image, of paths, or of a pair (shape, affine)."""
-    from .image import Image, open as open_image
-
     if isinstance(like, tuple) and len(like) == 2 and not isinstance(like[0], str | os.PathLike):
         shape, affine = like
         size = tuple(int(n) for n in shape)
@@ -53,8 +49,6 @@ def read_seg(path: Path, like: Like | None = None) -> ndarray:
     Errors: InvalidError (no segmentation, or another grid), UnsupportedError, CorruptError.
     """
     if like is None:
-        from .image import open as open_image
-
         return open_image(path).read()
     return _core.dicom_seg(os.fspath(path), _grid(like))
 

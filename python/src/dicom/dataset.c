@@ -1,4 +1,4 @@
-/* dicom.c: the type Dicom, an open data set, and its values as Python's. The shape that users see is microtome/dicom.py's.
+/* dataset.c: the type Dicom, an open data set, and its values as Python's. The shape that users see is microtome/dicom's.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "dicom.h"
 

@@ -1,5 +1,5 @@
-/* dicom_write.c: new data sets from Python values, and data sets, volumes and segmentations as files. What users see is
- * microtome/dicom.py's; here a change is (tag, vr or None, value).
+/* write.c: new data sets from Python values, and data sets, volumes and segmentations as files. What users see is
+ * microtome/dicom's; here a change is (tag, vr or None, value).
  * SPDX-License-Identifier: Apache-2.0 */
 #include "dicom.h"
 
@@ -188,7 +188,7 @@ typedef struct write_call {
     mtm_dicom_write_options o;
 } write_call;
 
-/* options: (transfer_syntax, lossy, proof, basic_table_only, extended_table, uid_root, threads) as microtome/dicom.py makes them. */
+/* options: (transfer_syntax, lossy, proof, basic_table_only, extended_table, uid_root, threads) as microtome/dicom/changes.py makes them. */
 static bool write_options(core_state *st, write_call *c, PyObject *path, PyObject *options)
 {
     int lossy, proof, basic, extended, threads;

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from . import _core
-from .errors import InvalidError
+from .. import _core
+from ..errors import InvalidError
+from .dataset import Dataset, read
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    from .dicom import Dataset
 
 __all__ = ["OPTIONS", "Report", "deidentify"]
 
@@ -84,8 +84,6 @@ def deidentify(
     Attributes that the table does not name stay, but for names, dates, UIDs of instances, and tags that PS3.6 does not have.
     Errors: InvalidError (options), those of mt.dicom.read.
     """
-    from .dicom import Dataset, read
-
     dataset = source if isinstance(source, Dataset) else read(source)
     key = secret.encode() if isinstance(secret, str) else secret
     made, told = _core.dicom_deidentify(

@@ -1,7 +1,7 @@
-/* dicom_labels.c: structure sets and segmentations on another image's grid, for Python; microtome/dicom_labels.py gives them their
+/* labels.c: structure sets and segmentations on another image's grid, for Python; microtome/dicom/labels.py gives them their
  * form.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "core.h"
+#include "../core.h"
 
 #include <string.h>
 

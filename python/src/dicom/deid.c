@@ -1,4 +1,4 @@
-/* dicom_deid.c: de-identification for microtome/deid.py.
+/* deid.c: de-identification for microtome/dicom/deid.py.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "dicom.h"
 
@@ -68,7 +68,8 @@ static PyObject *dicom_deidentify(PyObject *module, PyObject *args)
     Py_END_ALLOW_THREADS PyBuffer_Release(&secret);
     if (rc)
         return core_raise(st, &err);
-    PyObject *const told = report_value(report), *const out = told ? core_dicom_based(st, made, source) : NULL;
+    PyObject *const told = report_value(report), *const out =
+                                                     told ? core_dicom_based(st, made, source) : NULL;
 
     mtm_deid_report_free(report);
     if (!told)

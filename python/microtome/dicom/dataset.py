@@ -1,19 +1,4 @@
-"""DICOM data sets: every element by keyword, tag or path.
-
-    ds = mt.dicom.read("slice.dcm")          a path, bytes, or an open binary file
-    ds.PatientID, ds["00100020"], ds[0x0010, 0x0020], ds.get("PatientAge", "")
-    ds["PerFrameFunctionalGroupsSequence[3].PlanePositionSequence[0].ImagePositionPatient"]
-    for e in ds: e.tag, e.vr, e.keyword, e.value
-    ds.to_json(), ds.to_json(keywords=True)  the DICOM JSON model (PS3.18 F), or values by keyword
-    print(ds)
-    for series in mt.dicom.scan("folder"): series.modality, mt.open(series.paths)
-    ds.pixels(), ds.pixels(0, voi=True), ds.overlay(0), ds.pixel_info()
-    mt.dicom.open_series("study", split=True)   its volumes; mt.open("study/series") for one
-    array, affine = mt.dicom.straighten(im)  a volume of a tilted gantry on a straight grid
-
-Texts are str, by the data set's SpecificCharacterSet; several values are a list. IS and the binary integers are int; DS, FL and FD
-float; AT int; PN a str with .family_name and other parts; OB, OW and UN bytes, which are read when asked for; sequences lists of data
-sets. An empty value is "" for texts, None for others. Data sets never change; errors derive from mt.Error.
+"""A data set: its elements by keyword, tag or path, as values, as JSON, as pixels; and changed, which makes another one.
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -21,16 +6,12 @@ from __future__ import annotations
 
 import json
 import os
-import warnings
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from . import _core, _declare
-from ._dicom_write import Segment, changes_of, new, new_uid, save, transcode, write_seg, write_series
-from .deid import Report, deidentify
-from .dicom_labels import read_rtstruct, read_seg, rois
-from .dicom_listing import Listing, Series, scan
-from .errors import InvalidError, NotFoundError, PixelWarning
-from .series import open_series, straighten
+from .. import _core
+from ..errors import InvalidError, NotFoundError
+from .changes import changes_of, write_options
+from .pixels import Overlay, PixelInfo, read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,35 +21,7 @@ if TYPE_CHECKING:
     Path = str | os.PathLike[str]
     Key = str | int | tuple[int, int]
 
-__all__ = [
-    "Dataset",
-    "Element",
-    "Entry",
-    "Listing",
-    "MissingError",
-    "Overlay",
-    "PersonName",
-    "PixelInfo",
-    "Report",
-    "Segment",
-    "Series",
-    "Uid",
-    "deidentify",
-    "entry",
-    "new",
-    "new_uid",
-    "open_series",
-    "read",
-    "read_rtstruct",
-    "read_seg",
-    "rois",
-    "scan",
-    "straighten",
-    "transcode",
-    "uid",
-    "write_seg",
-    "write_series",
-]
+__all__ = ["Dataset", "Element", "MissingError", "PersonName", "read"]
 
 TOP = -1  # the number of the data set itself, beside those of elements and items
 
@@ -77,72 +30,6 @@ class MissingError(NotFoundError, KeyError):
     """The data set has no such element (MTM_E_NOTFOUND)."""
 
     __str__ = Exception.__str__
-
-
-class Entry(NamedTuple):
-    """What PS3.6 says of an element: vr and vm as it writes them ("US or SS", "1-n")."""
-
-    tag: int
-    vr: str
-    vm: str
-    keyword: str
-    name: str
-    retired: bool
-
-
-class Uid(NamedTuple):
-    """A well-known UID of PS3.6 annex A. type: "Transfer Syntax", "SOP Class", …"""
-
-    uid: str
-    name: str
-    type: str
-    keyword: str
-    retired: bool
-
-
-def entry(tag: str | int) -> Entry | None:
-    """The dictionary's entry of a tag (0x00100010) or keyword ("PatientName"); None: it has none."""
-    found = _core.dicom_entry(tag)
-    return Entry(*found) if found else None
-
-
-def uid(uid: str) -> Uid | None:
-    """A well-known UID, by itself or its keyword; None: not well known."""
-    found = _core.dicom_uid(uid)
-    return Uid(*found) if found else None
-
-
-class PixelInfo(NamedTuple):
-    """The image pixel module: what is stored, and what pixels() makes of it (dtype, channels)."""
-
-    frames: int
-    rows: int
-    columns: int
-    samples: int
-    bits_allocated: int
-    bits_stored: int
-    high_bit: int
-    is_signed: bool
-    is_float: bool
-    planar: bool
-    encapsulated: bool
-    photometric: str
-    codec: str
-    raw_dtype: str
-    dtype: str
-    channels: int
-    slope: float
-    inter: float
-    has_rescale: bool
-    has_modality_lut: bool
-    overlays: int
-
-
-class Overlay(NamedTuple):
-    """bits: uint8 0/1 [F, Y, X]. origin: (row, column) in the image of its first point; (1, 1) is the first pixel."""
-
-    bits: np.ndarray
-    origin: tuple[int, int]
 
 
 class PersonName(str):
@@ -419,7 +306,7 @@ class Dataset:
         """
         if self._item != TOP:
             raise InvalidError("only a whole data set is written")
-        save(self, path, transfer_syntax, **options)
+        _core.dicom_write(self._core, os.fspath(path), write_options(transfer_syntax, **options))
 
     # ---- pixels
 
@@ -442,12 +329,7 @@ class Dataset:
         Warns with mt.errors.PixelWarning where codestream and header disagree. Errors: NotFoundError (no pixel data), CorruptError,
         UnsupportedError, InvalidError (no such frame or window), LimitError.
         """
-        first, n = (0, -1) if frame is None else (frame, 1)
-        name = _declare.dtype_name(dtype)
-        a, said = _core.dicom_frames(self._whole(), first, n, raw, modality, voi, window, name, threads)
-        for line in said.splitlines():
-            warnings.warn(line, PixelWarning, stacklevel=2)
-        return a if frame is None else a[0]
+        return read_frames(self._whole(), frame, raw, modality, voi, window, dtype, threads)
 
     def pixel_info(self) -> PixelInfo:
         """What the pixel attributes say, defaults filled in; no pixel data is read. Errors: NotFoundError (none), CorruptError."""

@@ -1,5 +1,4 @@
-"""DICOM series: opening the volumes of files and folders, and straightening those of a tilted gantry. mt.open calls this for
-folders and lists of files.
+"""DICOM series: opening the volumes of files and folders, and straightening those of a tilted gantry.
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -9,9 +8,9 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from . import _core
-from .errors import ConflictError, InvalidError
-from .image import Image
+from .. import ops
+from ..errors import InvalidError
+from ..image import Image, open_volumes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,23 +30,7 @@ def open_series(
     what the arguments are; files that are no DICOM image are left out below folders, and an error when they are given.
     """
     many = isinstance(paths, list | tuple)
-    return _open(tuple(os.fspath(p) for p in (paths if many else (paths,))), series, split, max_bytes)
-
-
-def _open(paths, series, split, max_bytes):
-    cores = _core.series_open(paths, series, bool(split), max_bytes or 0)
-    return [
-        Image._of_core(core, paths[0], (_again, (paths, series, split, max_bytes, i)))
-        for i, core in enumerate(cores)
-    ]
-
-
-def _again(paths, series, split, max_bytes, i):
-    """Image i of a series once more, in another process."""
-    images = _open(paths, series, split, max_bytes)
-    if i >= len(images):
-        raise ConflictError(f"{paths[0]}: the files now make {len(images)} volumes")
-    return images[i]
+    return open_volumes(tuple(os.fspath(p) for p in (paths if many else (paths,))), series, split, max_bytes)
 
 
 def straighten(im: Image, interp: str = "linear", fill: float | None = None) -> tuple[ndarray, ndarray]:
@@ -58,8 +41,6 @@ def straighten(im: Image, interp: str = "linear", fill: float | None = None) -> 
     its least value. The result keeps the image's dtype. Errors: InvalidError (axes, no affine), and those of reading.
     """
     import numpy as np
-
-    from . import ops
 
     if im.affine is None or im.axes not in ("ZYX", "TZYX"):
         raise InvalidError(f"{im.uri} is {im.axes}{'' if im.affine is not None else ' without an affine'}")

@@ -1,4 +1,4 @@
-/* dicom_pixels.c: pixels, overlays and stored frames of a data set as NumPy arrays; microtome/dicom.py names the arguments and turns
+/* pixels.c: pixels, overlays and stored frames of a data set as NumPy arrays; microtome/dicom/pixels.py names the arguments and turns
  * what the library noticed into Python warnings. The interpreter's lock is released while the library works.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "dicom.h"

@@ -1,4 +1,4 @@
-"""What lies in folders of DICOM files: patients, studies, series, by their headers alone. Its names are those of microtome.dicom.
+"""What lies in folders of DICOM files: patients, studies, series, by their headers alone.
 SPDX-License-Identifier: Apache-2.0
 """
 
@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import _core
-from .errors import InvalidError
+from .. import _core
+from ..errors import InvalidError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,9 +1,9 @@
-/* dicom.h: the type Dicom, for the files dicom_*.c that work on data sets.
+/* dicom.h: the type Dicom, for the files of this folder that work on data sets.
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MICROTOME_CORE_DICOM_H
 #define MICROTOME_CORE_DICOM_H
 
-#include "core.h"
+#include "../core.h"
 
 typedef struct DicomObject {
     PyObject_HEAD mtm_dicom *dicom;    /* constant: any thread, without the interpreter's lock */
@@ -18,7 +18,7 @@ typedef struct DicomObject {
 PyObject *core_dicom_take(core_state *st, mtm_dicom *d);
 /* The same of one that refers to the bytes of `base`, a Dicom, which it keeps. */
 PyObject *core_dicom_based(core_state *st, mtm_dicom *d, PyObject *base);
-/* Building and writing (dicom_write.c). */
+/* Building and writing (write.c). */
 int core_dicom_write_add(PyObject *module);
 /* Element number `index` of self, a Dicom; NULL: exception set. */
 const mtm_dicom_element *core_dicom_element(PyObject *self, long index);

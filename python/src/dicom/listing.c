@@ -1,6 +1,6 @@
-/* dicom_scan.c: listings of DICOM folders for Python; microtome/dicom.py gives them their form.
+/* listing.c: listings of DICOM folders for Python; microtome/dicom/listing.py gives them their form.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "core.h"
+#include "../core.h"
 
 #include <stddef.h>
 #include <string.h>
