@@ -39,6 +39,7 @@ typedef struct mtm_open_options {
     uint32_t struct_size;     /* sizeof(mtm_open_options) */
     const mtm_limits *limits; /* NULL: mtm_limits_default() */
     mtm_index *index;         /* borrowed for the life of the image; NULL: none */
+    mtm_pool *pool;           /* of folders and lists: headers side by side; NULL: the calling thread */
 } mtm_open_options;
 
 /* What a picture is. All pointers live as long as the image. */

@@ -62,13 +62,16 @@ static void move_origin(job *j, const mtm_image_info *info, const mtm_box *box)
 static mtm_status load(job *j, const char *path, cli_option *o, int level, mtm_error *err)
 {
     mtm_read_options read = {.struct_size = sizeof read, .raw = o[RAW].value != NULL};
+    mtm_open_options open = {.struct_size = sizeof open};
     mtm_image_level at;
     mtm_image_info info;
     mtm_box box;
     mtm_status s;
 
-    if ((s = mtm_image_open(&j->im, path, NULL, err)) || (s = mtm_pool_new(&j->pool, 0, err)) ||
-        (s = mtm_exec_new(&j->x, j->pool, NULL, err)))
+    if ((s = mtm_pool_new(&j->pool, 0, err)) || (s = mtm_exec_new(&j->x, j->pool, NULL, err)))
+        return s;
+    open.pool = j->pool;
+    if ((s = mtm_image_open(&j->im, path, &open, err)))
         return s;
     if ((s = mtm_image_level_get(j->im, level, &at, err)))
         return s;

@@ -220,7 +220,7 @@ static int image_show(const char *path, mtm_image *im, const contents *c, const 
 /* *first: no object has been printed yet. */
 static int info_one(const char *path, mtm_index *index, const wanted *w, mtm_pool *pool, bool *first)
 {
-    mtm_open_options open = {.struct_size = sizeof open, .index = index};
+    mtm_open_options open = {.struct_size = sizeof open, .index = index, .pool = pool};
     contents c = {0};
     mtm_error err = {0};
     mtm_image *im;

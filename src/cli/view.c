@@ -49,6 +49,7 @@ static mtm_status step(viewer *v, mtm_array *a, const char *op, const char *args
 static mtm_status load(viewer *v, const char *path, mtm_dtype t, mtm_array *out, double spacing[3],
                        mtm_error *err)
 {
+    const mtm_open_options open = {.struct_size = sizeof open, .pool = v->pool};
     mtm_read_options read = {.struct_size = sizeof read, .pool = v->pool};
     const mtm_image_info *info;
     mtm_array a = {.dtype = t};
@@ -57,7 +58,7 @@ static mtm_status load(viewer *v, const char *path, mtm_dtype t, mtm_array *out,
     mtm_image *im;
     mtm_status s;
 
-    if ((s = mtm_image_open(&im, path, NULL, err)))
+    if ((s = mtm_image_open(&im, path, &open, err)))
         return s;
     info = mtm_image_info_get(im);
     box.ndim = info->ndim;

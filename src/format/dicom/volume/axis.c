@@ -8,20 +8,20 @@
 
 enum { MOST_PARTS = 4 };
 
-/* Absent numbers equal each other and come first. Text numbers are rounded, so nearly equal ones are equal. */
-static int compare_numbers(double a, double b)
+/* Absent numbers equal each other and come first. */
+static int compare_numbers(double a, double b, const dcm_vary_entry *entry)
 {
     if (isnan(a) || isnan(b))
         return isnan(b) - isnan(a);
-    if (fabs(a - b) <= 1e-6 * fmax(fabs(a), fabs(b)))
+    if (fabs(a - b) <= fmax(entry->same, entry->part * fmax(fabs(a), fabs(b))))
         return 0;
     return a < b ? -1 : 1;
 }
 
-static int compare_values(const double *a, const double *b, int n)
+static int compare_values(const double *a, const double *b, int attribute)
 {
-    for (int i = 0; i < n; i++) {
-        const int c = compare_numbers(a[i], b[i]);
+    for (int i = 0; i < dcm_vary_table[attribute].parts; i++) {
+        const int c = compare_numbers(a[i], b[i], &dcm_vary_table[attribute + i]);
 
         if (c)
             return c;
@@ -31,8 +31,7 @@ static int compare_values(const double *a, const double *b, int n)
 
 static int compare_slices(const dcm_set *set, int32_t a, int32_t b, int attribute)
 {
-    return compare_values(set->slices[a].vary + attribute, set->slices[b].vary + attribute,
-                          dcm_vary_table[attribute].parts);
+    return compare_values(set->slices[a].vary + attribute, set->slices[b].vary + attribute, attribute);
 }
 
 static bool is_kind(int attribute, dcm_vary_kind kind)
@@ -85,13 +84,13 @@ mtm_status dcm_axis_group(const dcm_set *set, int32_t *slices, int32_t n, uint64
 
 typedef struct keyed {
     double v[MOST_PARTS];
-    int32_t slice, parts;
+    int32_t slice, attribute;
 } keyed;
 
 static int compare_keyed(const void *pa, const void *pb)
 {
     const keyed *const a = pa, *const b = pb;
-    const int c = compare_values(a->v, b->v, a->parts);
+    const int c = compare_values(a->v, b->v, a->attribute);
 
     return c ? c : a->slice < b->slice ? -1 : a->slice > b->slice;
 }
@@ -113,7 +112,7 @@ static void sort_by(places *p, int attribute)
         int32_t *const at = p->slices + z * p->nt;
 
         for (int64_t t = 0; t < p->nt; t++) {
-            p->keys[t] = (keyed){.slice = at[t], .parts = parts};
+            p->keys[t] = (keyed){.slice = at[t], .attribute = attribute};
             memcpy(p->keys[t].v, p->set->slices[at[t]].vary + attribute,
                    (size_t)parts * sizeof *p->keys[t].v);
         }

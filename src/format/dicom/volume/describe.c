@@ -132,9 +132,6 @@ static mtm_status problems(dcm_image *im, const mtm_dicom *d, const dcm_stack *s
     if (im->files[0].flags & DCM_FILE_MOSAIC)
         MTM_TRY(mtm_image_add_problem(&im->base, err,
                                       "each image is a mosaic of slices, which is not taken apart"));
-    if (im->files[0].flags & DCM_FILE_LUT)
-        MTM_TRY(
-            mtm_image_add_problem(&im->base, err, "a modality LUT is there; values are given without it"));
     return MTM_OK;
 }
 
@@ -149,7 +146,8 @@ mtm_status dcm_image_describe(dcm_image *im, const mtm_dicom *d, const dcm_set *
     if (set->n_skipped)
         MTM_TRY(mtm_image_add_property(&im->base, err, "dicom.files_skipped", "%" PRId64, set->n_skipped));
     if (im->own_scale)
-        MTM_TRY(mtm_image_add_property(&im->base, err, "dicom.rescale", "per image"));
+        MTM_TRY(mtm_image_add_property(&im->base, err, "dicom.rescale",
+                                       im->files[0].flags & DCM_FILE_LUT ? "modality LUT" : "per image"));
     if (stack->tilt > 0)
         MTM_TRY(mtm_image_add_property(&im->base, err, "dicom.gantry_tilt", "%.4g", stack->tilt));
     if (stack->nt > 1 && stack->axis >= 0) {

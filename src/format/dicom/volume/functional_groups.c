@@ -119,7 +119,8 @@ static void vary_set(const groups *g, const dimensions *dims, dcm_slice *s)
         if (mtm_dicom_i64(g->d, values, dims->at[i], &v)) {
             double *const x = &s->vary[DCM_VARY_DIMENSION];
 
-            *x = (isnan(*x) ? 0 : *x * 65536) + (double)v;
+            *x = (isnan(*x) ? 0 : ldexp(*x, 52 / dims->n)) +
+                 (double)v; /* all of them fit into a double exactly */
         }
 }
 

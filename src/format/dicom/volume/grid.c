@@ -1,7 +1,7 @@
 /* format/dicom/volume/grid.c: whether sorted slices lie on one regular grid, and the grid's step. The step is the real way
  * from slice to slice, so that a tilted gantry gives a sheared affine.
  *
- * Tolerances, as doc/dicom.md states them: a slice lies within 5 % of the step (at least 0.01 mm) of its place on the grid; more than
+ * Tolerances, as doc/dicom-series.md states them: a slice lies within 5 % of the step (at least 0.01 mm) of its place on the grid; more than
  * 1 % is noted.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -39,8 +39,20 @@ static int compare_doubles(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static mtm_status median_step(const dcm_sorter *s, const int32_t *slices, int64_t nz, double *out,
-                              mtm_error *err)
+/* Of ascending steps: the smallest, where the others are multiples of it, as where slices are missing; else the lower median. */
+static double usual_step(const double *steps, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double times = steps[i] / steps[0];
+
+        if (!(fabs(times - floor(times + 0.5)) <= 2 * OFF_GRID))
+            return steps[(n - 1) / 2];
+    }
+    return steps[0];
+}
+
+static mtm_status find_usual(const dcm_sorter *s, const int32_t *slices, int64_t nz, double *out,
+                             mtm_error *err)
 {
     MTM_AUTO_MEM double *steps = mtm_alloc((size_t)(nz - 1) * sizeof *steps);
 
@@ -49,7 +61,7 @@ static mtm_status median_step(const dcm_sorter *s, const int32_t *slices, int64_
     for (int64_t z = 0; z + 1 < nz; z++)
         steps[z] = s->set->slices[slices[z + 1]].along - s->set->slices[slices[z]].along;
     qsort(steps, (size_t)(nz - 1), sizeof *steps, compare_doubles);
-    *out = steps[(nz - 1) / 2];
+    *out = usual_step(steps, nz - 1);
     return MTM_OK;
 }
 
@@ -90,6 +102,9 @@ static mtm_status gaps(const dcm_sorter *s, const int32_t *slices, int64_t nz, d
     if (first < 0)
         return MTM_OK;
     dcm_names(names, sizeof names, s->set, slices + first, 2);
+    if (n_gaps == 1)
+        return mtm_fail(err, MTM_E_INVAL, -1, "%" PRId64 " %s missing between %s (step %.4g mm)", missing,
+                        missing == 1 ? "slice is" : "slices are", names, usual);
     return mtm_fail(err, MTM_E_INVAL, -1,
                     "%" PRId64 " slices are missing in %" PRId64 " gaps, the first between %s (step %.4g mm)",
                     missing, n_gaps, names, usual);
@@ -101,7 +116,7 @@ static mtm_status irregular(const dcm_sorter *s, const int32_t *slices, int64_t 
     double usual = 0;
     char names[130];
 
-    MTM_TRY(median_step(s, slices, nz, &usual, err));
+    MTM_TRY(find_usual(s, slices, nz, &usual, err));
     MTM_TRY(gaps(s, slices, nz, usual, err));
     dcm_names(names, sizeof names, s->set, slices + worst, 1);
     return mtm_fail(err, MTM_E_INVAL, -1,
@@ -200,8 +215,8 @@ static mtm_status regular(dcm_sorter *s, const int32_t *slices, int64_t nz, int6
     if (!(first->has & DCM_SLICE_SPACING)) {
         const size_t used = strlen(stack.note);
 
-        snprintf(stack.note + used, sizeof stack.note - used, "%sPixelSpacing is absent; 1 mm is taken",
-                 used ? "; " : "");
+        snprintf(stack.note + used, sizeof stack.note - used,
+                 "%sPixelSpacing is absent, or no two positive numbers; 1 mm is taken", used ? "; " : "");
     }
     return dcm_stack_add(s, &stack, slices, nz * nt, err);
 }

@@ -99,6 +99,9 @@ static void set_scale(dcm_image *im)
         im->own_scale = im->own_scale || !same_scale(&im->planes[0], &im->planes[i]);
         any = any || im->planes[i].slope != 1 || im->planes[i].inter != 0;
     }
+    for (int32_t i = 0; i < im->n_files; i++)
+        if (im->files[i].flags & DCM_FILE_LUT)
+            im->own_scale = any = true;
     if (im->files[0].pixels.channels != 1) /* colours have no rescale */
         for (int64_t i = 0; i < im->n_planes; i++)
             im->planes[i].slope = 1, im->planes[i].inter = 0, any = im->own_scale = false;

@@ -15,8 +15,7 @@ enum {
     FRAME_OF_REFERENCE = 0x00200052,
     FRAME_INCREMENT = 0x00280009,
     FRAME_TIME = 0x00181063,
-    FRAME_TIME_VECTOR = 0x00181065,
-    MODALITY_LUT = 0x00283000
+    FRAME_TIME_VECTOR = 0x00181065
 };
 
 void dcm_file_clear(dcm_file *f)
@@ -92,8 +91,6 @@ static uint32_t flags_of(const mtm_dicom *d, int64_t frames)
     if (frames > 1 && (mtm_dicom_find(d, NULL, FRAME_TIME) || mtm_dicom_find(d, NULL, FRAME_TIME_VECTOR) ||
                        increment == FRAME_TIME || increment == FRAME_TIME_VECTOR))
         flags |= DCM_FILE_CINE;
-    if (dcm_first_item(d, NULL, MODALITY_LUT))
-        flags |= DCM_FILE_LUT;
     return flags;
 }
 
@@ -109,7 +106,7 @@ static void native_set(dcm_file *f, const mtm_dicom *d)
         p->samples != 1 || p->is_float || (uint64_t)p->bits_allocated != 8 * sample ||
         p->high_bit != p->bits_stored - 1 || strncmp(p->photometric, "MONOCHROME", 10) ||
         p->dtype != p->raw_dtype || p->channels != 1 ||
-        (syntax->big_endian && !strcmp(e->vr, "OW") && sample == 1) ||
+        (syntax->big_endian && !strcmp(e->vr, "OW") && sample == 1) || (f->flags & DCM_FILE_LUT) ||
         e->length_bytes / sample / (uint64_t)p->columns / (uint64_t)p->rows < (uint64_t)p->frames)
         return;
     f->offset_bytes = (uint64_t)e->offset_bytes;
@@ -136,6 +133,8 @@ mtm_status dcm_file_read(dcm_set *s, dcm_file *f, const mtm_dicom *d, bool *imag
     (void)dcm_ascii(d, NULL, MODALITY, f->modality, sizeof f->modality);
     f->instance_number = dcm_i64(d, NULL, INSTANCE_NUMBER, INT64_MAX);
     f->flags = flags_of(d, f->pixels.frames);
+    if (f->pixels.has_modality_lut && f->pixels.channels == 1)
+        f->flags |= DCM_FILE_LUT;
     native_set(f, d);
     f->n = (int32_t)mtm_min_i64(f->pixels.frames, INT32_MAX);
     MTM_TRY(dcm_set_grow(s, f->pixels.frames, &f->first, err));

@@ -202,6 +202,8 @@ static mtm_status decode_plane(read_job *j, reader *r, const dcm_decoder *x, con
     uint32_t notes = 0;
     mtm_array all = {0}, part;
 
+    if ((j->im->files[plane->file].flags & DCM_FILE_LUT) && !j->stored)
+        return dcm_frame_modality(x, &r->scratch, plane->frame, region, dst, &notes, err);
     if (dst->ndim == 2 || dst->shape[2] == channels)
         return dcm_frame_into(x, &r->scratch, plane->frame, region, false, slope, inter, dst, &notes, err);
     MTM_TRY(mtm_array_new(&all, x->pixels.dtype, 3, (int64_t[]){size[0], size[1], channels}, j->opt->recycler,

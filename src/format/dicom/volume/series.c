@@ -163,8 +163,11 @@ static mtm_status set_read(dcm_set *set, const char *const *paths, int64_t n, co
     survey v = {.list = list, .given = given, .limits = *limits};
     MTM_TRY(run_survey(set, &v, pool, err));
     if (!set->n_files)
-        return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "no DICOM image is here; %" PRId64 " other files are",
-                        set->n_skipped);
+        return set->n_skipped
+                   ? mtm_fail(err, MTM_E_UNSUPPORTED, -1,
+                              "no DICOM image is here, but %" PRId64 " other file%s", set->n_skipped,
+                              set->n_skipped == 1 ? "" : "s")
+                   : mtm_fail(err, MTM_E_UNSUPPORTED, -1, "no DICOM image is here: no file at all");
     return MTM_OK;
 }
 
@@ -253,6 +256,14 @@ static mtm_status keep_segmentations(opening *o, dcm_file *const *files, int32_t
     return MTM_OK;
 }
 
+/* Whether two files of one SOPInstanceUID show the same place; else one of them tells a wrong UID. */
+static bool copies(const dcm_set *set, const dcm_file *a, const dcm_file *b)
+{
+    const dcm_slice *const x = &set->slices[a->first], *const y = &set->slices[b->first];
+
+    return a->n == b->n && x->has == y->has && !memcmp(x->position, y->position, sizeof x->position);
+}
+
 /* The slices of files that are there once; an instance that is there twice is an error, or left out. */
 static mtm_status gather(const opening *o, dcm_file *const *files, int32_t n, int32_t *slices,
                          int32_t *n_slices, mtm_error *err)
@@ -262,10 +273,12 @@ static mtm_status gather(const opening *o, dcm_file *const *files, int32_t n, in
             const int32_t pair[2] = {files[i - 1]->first, files[i]->first};
             char names[150];
 
-            if (o->opt->split)
+            if (copies(o->set, files[i - 1], files[i]) && o->opt->split)
                 continue;
             dcm_names(names, sizeof names, o->set, pair, 2);
-            return mtm_fail(err, MTM_E_INVAL, -1, "one instance (SOPInstanceUID) is in two files: %s", names);
+            if (!o->opt->split)
+                return mtm_fail(err, MTM_E_INVAL, -1, "one instance (SOPInstanceUID) is in two files: %s",
+                                names);
         }
         for (int32_t k = 0; k < files[i]->n; k++)
             slices[(*n_slices)++] = files[i]->first + k;
@@ -351,8 +364,9 @@ mtm_status mtm_dicom_series_open(mtm_image ***out, int64_t *n, const char *const
     if (n_paths < 1)
         return mtm_fail(err, MTM_E_INVAL, -1, "no file is given");
     const mtm_limits limits = opt->open && opt->open->limits ? *opt->open->limits : mtm_limits_default();
+    mtm_pool *const pool = opt->pool ? opt->pool : opt->open ? opt->open->pool : NULL;
     opening o = {.set = &set, .opt = opt, .where = paths[0]};
-    mtm_status s = set_read(&set, paths, n_paths, &limits, opt->pool, err);
+    mtm_status s = set_read(&set, paths, n_paths, &limits, pool, err);
     if (s == MTM_OK)
         s = all_series(&o, err);
     dcm_set_clear(&set);

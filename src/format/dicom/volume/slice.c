@@ -78,6 +78,8 @@ static void vary_set(const mtm_dicom *d, const mtm_dicom_element *item, dcm_slic
         s->vary[DCM_VARY_IMAGE_TYPE] = dcm_hash(d, item, IMAGE_TYPE);
     if (isnan(s->vary[DCM_VARY_GRADIENT_X]))
         (void)dcm_f64s(d, item, GRADIENT, s->vary + DCM_VARY_GRADIENT_X, 3);
+    if (isnan(s->vary[DCM_VARY_B_VALUE]))
+        dcm_vendor_diffusion(d, item, s);
 }
 
 /* PixelSpacing; of projections the spacing at the detector (ImagerPixelSpacing), of digitised film the scanner's. */
@@ -131,8 +133,8 @@ void dcm_slice_classic(const mtm_dicom *d, const mtm_dicom_element *item, dcm_sl
     const double between = fabs(dcm_f64(d, item, SPACING_BETWEEN, dcm_f64(d, item, SLICE_THICKNESS, 0)));
     if (s->thickness == 0 && between < MOST_MM)
         s->thickness = between;
-    if (!(s->has & DCM_SLICE_RESCALE) && isfinite(slope) && slope != 0) {
-        s->slope = slope, s->inter = isfinite(inter) ? inter : 0;
+    if (!(s->has & DCM_SLICE_RESCALE) && (isfinite(slope) || isfinite(inter)) && slope != 0) {
+        s->slope = isfinite(slope) ? slope : 1, s->inter = isfinite(inter) ? inter : 0;
         s->has |= DCM_SLICE_RESCALE;
     }
     if (!(s->has & DCM_SLICE_RESCALE) && isfinite(dose) && dose != 0) {

@@ -1,7 +1,7 @@
 /* format/dicom/volume/sort.c: the frames of one series, told apart by what one grid cannot mix, and put in order along the
  * normal. Whatever does not fit is an error that names the instances, or with `split` a stack of its own.
  *
- * Tolerances, as doc/dicom.md states them: direction cosines 1e-4, pixel spacing 1e-4 of itself, one place 0.01 mm.
+ * Tolerances, as doc/dicom-series.md states them: direction cosines 1e-4, pixel spacing 1e-4 of itself, one place 0.01 mm.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
@@ -83,7 +83,7 @@ static const char *difference(const dcm_set *set, const dcm_slice *a, const dcm_
         return "pixel spacing";
     /* Frames without a place make no common stack with those of another multi-frame file. */
     if (a->file != b->file && !(a->has & DCM_SLICE_POSITION) && (fa->n > 1 || fb->n > 1))
-        return "file, and have no place in space";
+        return "file (frames without a place in space make no volume with those of another file)";
     return NULL;
 }
 
@@ -267,8 +267,15 @@ static mtm_status sort_numbers(dcm_sorter *s, int32_t *slices, int32_t n, mtm_er
             stack.seconds = last[DCM_VARY_FRAME_TIME] * 1e-3 / (n - 1);
     } else if (n > 1 && f->n == 1) {
         snprintf(stack.note, sizeof stack.note,
-                 "the images have no place in space; they are in the order of InstanceNumber%s",
+                 "the images have no place in space (ImagePositionPatient, ImageOrientationPatient); they "
+                 "are in the "
+                 "order of InstanceNumber%s",
                  f->instance_number == INT64_MAX ? ", or of their names where that is absent" : "");
+    } else if (n > 1 && (s->set->slices[slices[0]].has & (DCM_SLICE_POSITION | DCM_SLICE_ORIENTATION))) {
+        snprintf(stack.note, sizeof stack.note,
+                 "the frames have %s in space, but no valid %s; they are in file order",
+                 s->set->slices[slices[0]].has & DCM_SLICE_POSITION ? "a position" : "an orientation",
+                 s->set->slices[slices[0]].has & DCM_SLICE_POSITION ? "orientation" : "position");
     }
     return dcm_stack_add(s, &stack, slices, n, err);
 }

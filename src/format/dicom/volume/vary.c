@@ -4,22 +4,26 @@
 
 #include "volume.h"
 
-/* In order of preference where several tell the same. Functional groups: PS3.3 C.7.6.16.2, C.8.13.5, C.8.15.3. */
+/* In order of preference where several tell the same. Functional groups: PS3.3 C.7.6.16.2, C.8.13.5, C.8.15.3. What scanners
+ * measure or compute differs a little from slice to slice; what counts, and times, does not. */
 const dcm_vary_entry dcm_vary_table[DCM_N_VARY] = {
     [DCM_VARY_TEMPORAL] = {"TemporalPositionIdentifier", DCM_VARY_SET, 1, 0, 0x00200100, 0x00209111,
                            0x00209128},
-    [DCM_VARY_TRIGGER] = {"TriggerTime", DCM_VARY_RANK, 1, 1e-3, 0x00181060, 0x00189118, 0x00209153},
-    [DCM_VARY_FRAME_REFERENCE] = {"FrameReferenceTime", DCM_VARY_RANK, 1, 1e-3, 0x00541300, 0, 0},
-    [DCM_VARY_B_VALUE] = {"DiffusionBValue", DCM_VARY_SET, 4, 0, 0x00189087, 0x00189117, 0x00189087},
-    [DCM_VARY_GRADIENT_X] = {"", DCM_VARY_PART, 0, 0, 0, 0, 0},
-    [DCM_VARY_GRADIENT_Y] = {"", DCM_VARY_PART, 0, 0, 0, 0, 0},
-    [DCM_VARY_GRADIENT_Z] = {"", DCM_VARY_PART, 0, 0, 0, 0, 0},
-    [DCM_VARY_ECHO_TIME] = {"EchoTime", DCM_VARY_SET, 1, 0, 0x00180081, 0x00189114, 0x00189082},
+    [DCM_VARY_TRIGGER] = {"TriggerTime", DCM_VARY_RANK, 1, 1e-3, 0x00181060, 0x00189118, 0x00209153, 1e-6, 0},
+    [DCM_VARY_FRAME_REFERENCE] = {"FrameReferenceTime", DCM_VARY_RANK, 1, 1e-3, 0x00541300, 0, 0, 1e-6, 0},
+    [DCM_VARY_B_VALUE] = {"DiffusionBValue", DCM_VARY_SET, 4, 0, 0x00189087, 0x00189117, 0x00189087, 0.5,
+                          1e-3},
+    [DCM_VARY_GRADIENT_X] = {"", DCM_VARY_PART, 0, 0, 0, 0, 0, 1e-3, 0},
+    [DCM_VARY_GRADIENT_Y] = {"", DCM_VARY_PART, 0, 0, 0, 0, 0, 1e-3, 0},
+    [DCM_VARY_GRADIENT_Z] = {"", DCM_VARY_PART, 0, 0, 0, 0, 0, 1e-3, 0},
+    [DCM_VARY_ECHO_TIME] = {"EchoTime", DCM_VARY_SET, 1, 0, 0x00180081, 0x00189114, 0x00189082, 0, 1e-3},
     [DCM_VARY_ECHO_NUMBER] = {"EchoNumbers", DCM_VARY_SET, 1, 0, 0x00180086, 0, 0},
-    [DCM_VARY_INVERSION_TIME] = {"InversionTime", DCM_VARY_SET, 1, 0, 0x00180082, 0x00189115, 0x00189079},
-    [DCM_VARY_FLIP_ANGLE] = {"FlipAngle", DCM_VARY_SET, 1, 0, 0x00181314, 0x00189112, 0x00181314},
-    [DCM_VARY_REPETITION_TIME] = {"RepetitionTime", DCM_VARY_SET, 1, 0, 0x00180080, 0x00189112, 0x00180080},
-    [DCM_VARY_KVP] = {"KVP", DCM_VARY_SET, 1, 0, 0x00180060, 0x00189325, 0x00180060},
+    [DCM_VARY_INVERSION_TIME] = {"InversionTime", DCM_VARY_SET, 1, 0, 0x00180082, 0x00189115, 0x00189079, 0,
+                                 1e-3},
+    [DCM_VARY_FLIP_ANGLE] = {"FlipAngle", DCM_VARY_SET, 1, 0, 0x00181314, 0x00189112, 0x00181314, 0, 1e-3},
+    [DCM_VARY_REPETITION_TIME] = {"RepetitionTime", DCM_VARY_SET, 1, 0, 0x00180080, 0x00189112, 0x00180080, 0,
+                                  1e-3},
+    [DCM_VARY_KVP] = {"KVP", DCM_VARY_SET, 1, 0, 0x00180060, 0x00189325, 0x00180060, 0, 1e-3},
     [DCM_VARY_ENERGY_WINDOW] = {"EnergyWindowVector", DCM_VARY_SET, 1, 0, 0, 0, 0},
     [DCM_VARY_DETECTOR] = {"DetectorVector", DCM_VARY_SET, 1, 0, 0, 0, 0},
     [DCM_VARY_PHASE] = {"PhaseVector", DCM_VARY_SET, 1, 0, 0, 0, 0},
@@ -28,15 +32,15 @@ const dcm_vary_entry dcm_vary_table[DCM_N_VARY] = {
     [DCM_VARY_TIME_SLOT] = {"TimeSlotVector", DCM_VARY_SET, 1, 0, 0, 0, 0},
     [DCM_VARY_ANGULAR_VIEW] = {"AngularViewVector", DCM_VARY_SET, 1, 0, 0, 0, 0},
     [DCM_VARY_TIME_SLICE] = {"TimeSliceVector", DCM_VARY_SET, 1, 0, 0, 0, 0},
-    [DCM_VARY_FRAME_TIME] = {"FrameTime", DCM_VARY_SET, 1, 1e-3, 0, 0, 0},
+    [DCM_VARY_FRAME_TIME] = {"FrameTime", DCM_VARY_SET, 1, 1e-3, 0, 0, 0, 1e-6, 0},
     [DCM_VARY_DIMENSION] = {"DimensionIndexValues", DCM_VARY_SET, 1, 0, 0, 0, 0},
     [DCM_VARY_STACK] = {"StackID", DCM_VARY_SEPARATE, 1, 0, 0, 0, 0},
     [DCM_VARY_IMAGE_TYPE] = {"ImageType", DCM_VARY_SEPARATE, 1, 0, 0, 0, 0},
     [DCM_VARY_ACQUISITION_NUMBER] = {"AcquisitionNumber", DCM_VARY_CLOCK, 1, 0, 0x00200012, 0x00209111,
                                      0x00209156},
     [DCM_VARY_ACQUISITION_TIME] = {"AcquisitionTime", DCM_VARY_CLOCK, 1, 1, 0x00080032, 0x00209111,
-                                   0x00189074},
-    [DCM_VARY_CONTENT_TIME] = {"ContentTime", DCM_VARY_CLOCK, 1, 1, 0x00080033, 0, 0},
+                                   0x00189074, 1e-6, 0},
+    [DCM_VARY_CONTENT_TIME] = {"ContentTime", DCM_VARY_CLOCK, 1, 1, 0x00080033, 0, 0, 1e-6, 0},
 };
 
 /* n digits at s, or −1. */

@@ -58,6 +58,7 @@ typedef struct dcm_vary_entry {
     double seconds;         /* per unit; 0: no time */
     uint32_t classic;       /* tag at the top level; 0: none */
     uint32_t group, inside; /* sequence of the functional groups, and the tag in it; 0: none */
+    double same, part; /* values this close, or as close as this part of the larger, are one; 0, 0: equal */
 } dcm_vary_entry;
 
 extern const dcm_vary_entry dcm_vary_table[DCM_N_VARY];
@@ -85,7 +86,7 @@ enum {
     DCM_FILE_NATIVE = 4, /* whole samples lie in the file one after another from offset_bytes on */
     DCM_FILE_SWAP = 8,   /* in the other byte order */
     DCM_FILE_MOSAIC = 16,
-    DCM_FILE_LUT = 32 /* a modality LUT */
+    DCM_FILE_LUT = 32 /* gray values go through a modality LUT */
 };
 
 /* One instance. */
@@ -128,6 +129,9 @@ void dcm_slice_merge(dcm_slice *s, const dcm_slice *more);
 void dcm_slices_multiframe(const mtm_dicom *d, dcm_slice *slices, int64_t n);
 /* The same from functional groups; false: there are none. */
 bool dcm_slices_groups(const mtm_dicom *d, dcm_slice *slices, int64_t n);
+
+/* b-value and gradient direction from the private elements of Siemens, GE and Philips (vendor.c). */
+void dcm_vendor_diffusion(const mtm_dicom *d, const mtm_dicom_element *item, dcm_slice *s);
 
 /* A position, where s has none yet; false: none, or absurdly far away. */
 bool dcm_position_get(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t tag, dcm_slice *s);
