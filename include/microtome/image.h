@@ -125,7 +125,7 @@ typedef struct mtm_write_options {
     double slope, inter;  /* stored in a NIfTI header; 0, 0: none */
     int level;            /* deflate level 1…12; 0: default 6 */
     const mtm_image *
-        like; /* keeps this NIfTI's description, units and extensions, or a codestream's precision; NULL: none */
+        like; /* keeps this NIfTI's description, units and extensions, a series' time step, or a codestream's precision; NULL: none */
     const mtm_encode_params *encode; /* of codestreams; NULL: lossless, as mtm_encode_params_default says */
 } mtm_write_options;
 

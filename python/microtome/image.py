@@ -351,7 +351,7 @@ def write(
     path: .nii, .nii.gz, .npy, .png, .pgm, .ppm, .pgx, .raw, .j2c, .jph (HTJ2K), .j2k, .jp2 (JPEG 2000; both lossless, options:
     mt.codec.encode) by its ending, or format= says. array: any strides; axes names its axes (default "ZYX" for three, "TZYX"
     for four; of a codestream "YXC"). affine: 4×4, voxel centre (x, y, z) → mm, RAS+. like: an open NIfTI whose description, units and
-    extensions are kept. level: of deflate, 1 to 12; 0: 6. slope, inter: stored in a NIfTI header, values are not changed.
+    extensions are kept, or a DICOM series whose time step is. level: of deflate, 1 to 12; 0: 6. slope, inter: stored in a NIfTI header, values are not changed.
     Errors: UnsupportedError (dtype or format), AccessError, InputOutputError (no space).
     """
     _core.write(
@@ -387,7 +387,8 @@ def convert(
     """
     im = src if isinstance(src, Image) else open(src, index=index)
     changed = dtype is not None or spacing is not None
-    stored = not changed if raw is None else bool(raw)
+    per_image = "dicom.rescale" in im.properties  # no one slope can say what the stored values mean
+    stored = not (changed or per_image) if raw is None else bool(raw)
     keep_scale = raw is None and stored and (im.slope, im.inter) != (1, 0)
     a = im.read(box, level=level, raw=stored)
     affine = _box_affine(im, box)
@@ -406,7 +407,7 @@ def convert(
             )
     if dtype is not None and a.dtype != _numpy().dtype(dtype):
         a = _core.convert(a, _declare.dtype_name(dtype))
-    like = im if im.format.startswith(("nifti", "analyze", "j2c", "jp")) else None
+    like = im if im.format.startswith(("nifti", "analyze", "j2c", "jp")) or im.axes[0] == "T" else None
     slope, inter = (im.slope, im.inter) if keep_scale else (0.0, 0.0)
     write(
         dst, a, affine=affine, axes=im.axes, like=like, format=format, level=deflate, slope=slope, inter=inter

@@ -91,8 +91,18 @@ static mtm_status scaling(nifti_header *h, const mtm_write_options *opt, mtm_err
     return MTM_OK;
 }
 
+/* Seconds between two T, where the image that lends its header is no NIfTI: DICOM knows them too. */
+static void time_step(nifti_header *h, const mtm_image *like)
+{
+    const char *const t = like ? strchr(like->info.axes, 'T') : NULL;
+
+    if (t && h->dim[0] >= 4 && !(h->pixdim[4] > 0))
+        h->pixdim[4] = like->info.spacing[t - like->info.axes];
+}
+
 static mtm_status geometry(nifti_header *h, const mtm_write_options *opt, mtm_error *err)
 {
+    time_step(h, opt->like);
     h->pixdim[0] = 1;
     for (int i = 1; i < 8; i++)
         if (i < 4 || !(h->pixdim[i] > 0) || i > h->dim[0])

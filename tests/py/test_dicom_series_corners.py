@@ -3,6 +3,9 @@ modality LUTs, wrong UIDs, every transfer syntax in one series, float pixels; he
 SPDX-License-Identifier: Apache-2.0
 """
 
+import os
+import subprocess
+
 import microtome as mt
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from test_dicom_series import (
     AXIAL,
     CT,
     OBLIQUE,
+    PET,
     _ds,
     _four,
     _item,
@@ -289,3 +293,35 @@ def test_loader_and_chain_over_folders_and_lists(tmp_path, rng):
     for i, batch in enumerate(mt.Loader(fields, batch_size=1, shuffle=False)):
         got = np.asarray(batch["image"]).reshape(volume.shape)
         np.testing.assert_array_equal(got, (volume + i).astype(np.float32) * 2 - 5)
+
+
+@pytest.mark.parametrize("command", [False, True])
+def test_conversion_keeps_values_of_every_slice_and_the_time_step(tmp_path, volume, volume4, command):
+    nibabel = pytest.importorskip("nibabel")
+    cli = os.environ.get("MICROTOME_CLI")
+    if command and not cli:
+        pytest.skip("MICROTOME_CLI is not set")
+
+    def convert(name):
+        out = tmp_path / f"{name}.nii.gz"
+        if command:
+            subprocess.run([cli, "convert", tmp_path / name, out], check=True)
+        else:
+            mt.convert(tmp_path / name, out)
+        return nibabel.load(out)
+
+    data = slices(volume, OBLIQUE, sop_class=PET)
+    for z, d in enumerate(data):
+        d.RescaleSlope, d.RescaleIntercept = str(0.25 * (z + 1)), "0"
+    save(tmp_path / "pet", data)
+    got, (want, affine) = convert("pet"), itk(tmp_path / "pet")
+    np.testing.assert_allclose(got.get_fdata().T, want, rtol=1e-6)
+    np.testing.assert_allclose(got.affine, affine, atol=1e-5)
+
+    def clock(d, t, z):
+        d.AcquisitionTime = f"1000{2 * t:02}.500000"
+
+    save(tmp_path / "four", _four(volume4, [1, 2, 3], "TemporalPositionIdentifier", clock))
+    got = convert("four")
+    np.testing.assert_array_equal(np.asarray(got.dataobj).T, volume4)
+    assert got.header.get_zooms() == (0.5, 0.75, 2.5, 2.0) and got.header.get_xyzt_units() == ("mm", "sec")
