@@ -30,6 +30,9 @@ extern const cli_command cli_info, cli_convert, cli_decode, cli_encode, cli_view
  * to the front of argv[1…], or −1 after a message; −2 after --help was printed. */
 int cli_parse(const cli_command *c, int argc, char **argv, cli_option *options, int n_options);
 
+/* Text of a file, or its name, which may hold anything: control characters become '?', so that a line stays a line. */
+void cli_put(FILE *f, const char *s);
+
 /* Prints "microtome: FILE: sentence (byte OFFSET)" and returns the exit code for the status. */
 int cli_fail(const char *file, const mtm_error *err);
 /* Fills err as MTM_E_INVAL: what was asked for does not fit the file. */
@@ -49,6 +52,13 @@ int cli_numbers(const char *text, double *v, int most);
 mtm_status cli_op(mtm_exec *x, const char *name, const char *args, const mtm_array *in, double *affine,
                   mtm_array *out, mtm_error *err);
 
+/* Opens an image: a file, or the folder of a DICOM series; series: its SeriesInstanceUID, where the folder holds several (NULL: does not
+ * say). A file that makes no image is bad input, MTM_E_CORRUPT, where the library says MTM_E_INVAL. */
+mtm_status cli_open(mtm_image **out, const char *path, const char *series, const mtm_open_options *opt,
+                    mtm_error *err);
+/* The option of that. */
+#define CLI_SERIES {"series", "UID", "DICOM: the series, where a folder holds several (microtome ls)", NULL}
+
 /* A whole file in new memory (free). Errors: MTM_E_NOTFOUND, MTM_E_DENIED, MTM_E_IO, MTM_E_NOMEM. */
 mtm_status cli_read_file(const char *path, uint8_t **data, size_t *size_bytes, mtm_error *err);
 
@@ -61,6 +71,7 @@ void cli_codestream_json(const mtm_codec_info *f); /* one object */
 bool cli_dicom_open(const char *path, mtm_dicom **out);
 bool cli_dicom_has_pixels(const mtm_dicom *d);
 void cli_dicom_text(
+    const char *path,
     const mtm_dicom *d); /* of an object that is no image: an image has the same as properties */
 int cli_dicom_json(const char *path,
                    const mtm_dicom *d); /* members of an object, a comma in front; exit code */

@@ -14,6 +14,7 @@ enum {
     FORMAT,
     COMPRESSION,
     RAW,
+    SERIES,
     QUIET,
     N_OPTIONS
 };
@@ -71,7 +72,7 @@ static mtm_status load(job *j, const char *path, cli_option *o, int level, mtm_e
     if ((s = mtm_pool_new(&j->pool, 0, err)) || (s = mtm_exec_new(&j->x, j->pool, NULL, err)))
         return s;
     open.pool = j->pool;
-    if ((s = mtm_image_open(&j->im, path, &open, err)))
+    if ((s = cli_open(&j->im, path, o[SERIES].value, &open, err)))
         return s;
     if ((s = mtm_image_level_get(j->im, level, &at, err)))
         return s;
@@ -171,6 +172,7 @@ static int run(int argc, char **argv)
         [FORMAT] = {"format", "NAME", "nifti, npy, png, j2c, jph, ..., whatever OUT's ending", NULL},
         [COMPRESSION] = {"compression", "N", "deflate level of .nii.gz, 1 to 12; default 6", NULL},
         [RAW] = {"raw", NULL, "stored values, without slope and intercept", NULL},
+        [SERIES] = CLI_SERIES,
         [QUIET] = {"quiet", NULL, "no progress", NULL},
     };
 
@@ -192,6 +194,10 @@ static int run(int argc, char **argv)
     if (!cli_int(&cli_convert, &o[LEVEL], 0, 1000, 0, &level) ||
         !cli_int(&cli_convert, &o[COMPRESSION], 1, 12, 0, &write.level))
         return CLI_USAGE;
+    if (!write.format && ends_with(argv[2], ".dcm"))
+        return cli_usage(&cli_convert,
+                         "DICOM files become others with --syntax NAME or --deidentify; a volume "
+                         "becomes a series by mt.dicom.write_series in Python");
     const bool png = write.format ? !strcmp(write.format, "png") : ends_with(argv[2], ".png");
     if ((s = load(&j, argv[1], o, level, &err)) || (s = geometry(&j, o, &err)) ||
         (s = convert(&j, o, png, &err))) {
@@ -210,7 +216,12 @@ static int run(int argc, char **argv)
 
 const cli_command cli_convert = {
     .name = "convert",
-    .usage = "convert IN OUT [options]  (DICOM without its patient: convert --deidentify --help)",
-    .help = "any readable image to .nii, .nii.gz, .npy, .png, .j2c, .jph, .j2k, .jp2, ...",
+    .usage = "convert IN OUT [options]",
+    .help =
+        "any readable image to .nii, .nii.gz, .npy, .png, .j2c, .jph, .j2k, .jp2; DICOM to other DICOM\n\n"
+        "IN is a file, or the folder of a DICOM series. Two forms make DICOM files of DICOM files, with "
+        "options\n"
+        "of their own: --syntax NAME (another transfer syntax) and --deidentify (without the patient); see\n"
+        "microtome convert --syntax NAME --help and microtome convert --deidentify --help.",
     .run = run,
 };

@@ -23,12 +23,28 @@ static const struct fact {
     {"records", "DirectoryRecordSequence", true},
     {"contents", "ContentSequence", true},
     {"segments", "SegmentSequence", true},
-    {"ROIs", "StructureSetROISequence", true},
     {"beams", "BeamSequence", true},
     {"waveforms", "WaveformSequence", true},
     {"graphics", "GraphicAnnotationSequence", true},
     {"series", "ReferencedSeriesSequence", true},
 };
+
+mtm_status cli_open(mtm_image **out, const char *path, const char *series, const mtm_open_options *opt,
+                    mtm_error *err)
+{
+    const mtm_dicom_series_options wanted = {.struct_size = sizeof wanted, .open = opt, .series_uid = series};
+    mtm_image **images = NULL;
+    int64_t n;
+    mtm_status s;
+
+    if (!series) {
+        s = mtm_image_open(out, path, opt, err);
+    } else if (!(s = mtm_dicom_series_open(&images, &n, &path, 1, &wanted, err))) {
+        *out = images[0]; /* without split there is exactly one */
+        mtm_dicom_free(images);
+    }
+    return s == MTM_E_INVAL ? (err->code = MTM_E_CORRUPT) : s;
+}
 
 bool cli_dicom_open(const char *path, mtm_dicom **out)
 {
@@ -57,6 +73,40 @@ static const char *object_name(const mtm_dicom *d, char room[VALUE_ROOM])
     return "data set of no known class";
 }
 
+/* TotalPixelMatrixRows and Columns, and what the frames are. */
+static void text_pixels(const mtm_dicom *d)
+{
+    int64_t height, width;
+    mtm_dicom_pixels p;
+
+    if (mtm_dicom_i64(d, mtm_dicom_find(d, NULL, 0x00480007), 0, &height) &&
+        mtm_dicom_i64(d, mtm_dicom_find(d, NULL, 0x00480006), 0, &width))
+        printf("  slide    %" PRId64 " × %" PRId64 " pixels\n", height, width);
+    if (cli_dicom_has_pixels(d) && !mtm_dicom_pixels_get(d, &p, NULL))
+        printf("  pixels   %" PRId64 " frames of %" PRId64 " × %" PRId64 " × %d, %s, %s, %s\n", p.frames,
+               p.rows, p.columns, p.channels, mtm_dtype_name(p.dtype), p.photometric,
+               strcmp(p.codec, "none") ? p.codec : "not compressed");
+}
+
+/* The regions of a structure set. */
+static void text_rois(const char *path)
+{
+    mtm_dicom_structures *s = NULL;
+
+    if (mtm_dicom_structures_open(&s, path, NULL, NULL))
+        return;
+    for (int64_t i = 0; i < mtm_dicom_structures_count(s); i++) {
+        const mtm_dicom_roi *const r = mtm_dicom_structures_get(s, i);
+
+        printf("  ROI %-4" PRId64 " ", r->number);
+        cli_put(stdout, r->name);
+        cli_put(stdout, r->type[0] ? ", " : "");
+        cli_put(stdout, r->type);
+        printf(", %" PRId64 " contours, %" PRId64 " points\n", r->contours, r->points);
+    }
+    mtm_dicom_structures_close(s);
+}
+
 static void text_fact(const mtm_dicom *d, const struct fact *f)
 {
     const mtm_dicom_element *e;
@@ -68,12 +118,15 @@ static void text_fact(const mtm_dicom *d, const struct fact *f)
         printf("  %-8s %d\n", f->label, (int)mtm_dicom_item_count(d, e));
         return;
     }
-    if (!mtm_dicom_text(&s, d, e, NULL) && *s)
-        printf("  %-8s %s\n", f->label, s);
+    if (!mtm_dicom_text(&s, d, e, NULL) && *s) {
+        printf("  %-8s ", f->label);
+        cli_put(stdout, s);
+        printf("\n");
+    }
     mtm_dicom_free(s);
 }
 
-void cli_dicom_text(const mtm_dicom *d)
+void cli_dicom_text(const char *path, const mtm_dicom *d)
 {
     char room[VALUE_ROOM];
     int32_t n, items = 0;
@@ -85,6 +138,8 @@ void cli_dicom_text(const mtm_dicom *d)
     printf("  syntax   %s\n", uid_name(mtm_dicom_transfer_syntax(d)));
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         text_fact(d, &facts[i]);
+    text_pixels(d);
+    text_rois(path);
     printf("  elements %d\n", (int)(n - items));
     for (int32_t i = 0; i < mtm_dicom_warning_count(d); i++)
         printf("  warning: %s\n", mtm_dicom_warning_get(d, i));

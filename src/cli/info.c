@@ -1,5 +1,7 @@
 /* cli/info.c: `microtome info PATH…`: what a picture is.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "cli.h"
 
 /* What a path is besides an image; all NULL: nothing more. */
@@ -9,8 +11,24 @@ typedef struct contents {
 } contents;
 
 typedef struct wanted {
-    bool json, stats, elements;
+    bool json, stats, elements, split;
+    const char *series;
 } wanted;
+
+static void text_geometry(const mtm_image_info *i)
+{
+    bool known = i->has_affine;
+
+    for (int k = 0; k < i->ndim; k++)
+        known |= i->spacing[k] != 1;
+    printf("  spacing  ");
+    for (int k = 0; k < i->ndim && known; k++)
+        printf("%s%g", k ? " × " : "", i->spacing[k]);
+    printf("%s\n", known ? " (mm; T in s)" : "not told");
+    for (int r = 0; r < 3 && i->has_affine; r++)
+        printf("  %s %10.4f %10.4f %10.4f %10.4f\n", r ? "       " : "affine ", i->affine[4 * r],
+               i->affine[4 * r + 1], i->affine[4 * r + 2], i->affine[4 * r + 3]);
+}
 
 static void text_info(const char *path, mtm_image *im)
 {
@@ -33,21 +51,18 @@ static void text_info(const char *path, mtm_image *im)
     }
     printf("  dtype    %s", mtm_dtype_name(i->stored_dtype));
     if (i->dtype != i->stored_dtype)
-        printf(", read as %s: value · %g + %g", mtm_dtype_name(i->dtype), i->slope, i->inter);
-    printf("\n  spacing  ");
-    for (int k = 0; k < i->ndim; k++)
-        printf("%s%g", k ? " × " : "", i->spacing[k]);
-    printf(" (mm; T in s)\n");
-    if (i->has_affine)
-        for (int r = 0; r < 3; r++)
-            printf("  %s %10.4f %10.4f %10.4f %10.4f\n", r ? "       " : "affine ", i->affine[4 * r],
-                   i->affine[4 * r + 1], i->affine[4 * r + 2], i->affine[4 * r + 3]);
+        printf(", read as %s: value · %g %s %g", mtm_dtype_name(i->dtype), i->slope, i->inter < 0 ? "−" : "+",
+               fabs(i->inter));
+    printf("\n");
+    text_geometry(i);
     printf("  bytes    %" PRId64 "\n", i->file_bytes);
     for (int64_t k = 0; k < mtm_image_property_count(im); k++) {
         const char *key, *value;
 
         mtm_image_property_get(im, k, &key, &value);
-        printf("  %s = %s\n", key, value);
+        printf("  %s = ", key);
+        cli_put(stdout, value);
+        printf("\n");
     }
     for (int64_t k = 0; k < mtm_image_problem_count(im); k++)
         printf("  problem: %s\n", mtm_image_problem_get(im, k));
@@ -155,8 +170,9 @@ static void contents_drop(contents *c)
     mtm_dicom_close(c->dicom);
 }
 
-/* Parts of a file that is no image here: a stream whose channels have sizes of their own, a DICOM object without pixels. */
-static int contents_only(const char *path, const contents *c, const wanted *w, bool *first)
+/* Parts of a file that is no image here: a stream whose channels have sizes of their own, a DICOM object without pixels. why: what
+ * opening it as an image said. */
+static int contents_only(const char *path, const contents *c, const wanted *w, const char *why, bool *first)
 {
     int code = CLI_OK;
 
@@ -165,9 +181,10 @@ static int contents_only(const char *path, const contents *c, const wanted *w, b
         if (c->dicom)
             printf("  format   dicom\n");
         if (c->dicom)
-            cli_dicom_text(c->dicom);
+            cli_dicom_text(path, c->dicom);
         if (c->stream)
             cli_codestream_text(c->stream);
+        printf("  note     %s\n", why);
         return c->dicom && w->elements ? cli_dicom_elements(path, c->dicom) : CLI_OK;
     }
     printf("%s{\"path\": ", *first ? "" : ",\n ");
@@ -181,6 +198,8 @@ static int contents_only(const char *path, const contents *c, const wanted *w, b
         printf(", \"codestream\": ");
         cli_codestream_json(c->stream);
     }
+    printf(", \"note\": ");
+    cli_json_text(stdout, why);
     printf("}");
     return code;
 }
@@ -217,6 +236,30 @@ static int image_show(const char *path, mtm_image *im, const contents *c, const 
     return code;
 }
 
+/* Every volume of a DICOM folder. */
+static int volumes_show(const char *path, const mtm_open_options *open, const wanted *w, mtm_pool *pool,
+                        bool *first)
+{
+    const mtm_dicom_series_options opt = {
+        .struct_size = sizeof opt, .open = open, .series_uid = w->series, .split = true, .pool = pool};
+    const contents nothing = {0};
+    mtm_image **images = NULL;
+    mtm_error err = {0};
+    int64_t n;
+    int code = CLI_OK;
+
+    if (mtm_dicom_series_open(&images, &n, &path, 1, &opt, &err))
+        return cli_fail(path, &err);
+    for (int64_t i = 0; i < n; i++) {
+        const int one = image_show(path, images[i], &nothing, w, pool, first);
+
+        code = one > code ? one : code;
+        mtm_image_close(images[i]);
+    }
+    mtm_dicom_free(images);
+    return code;
+}
+
 /* *first: no object has been printed yet. */
 static int info_one(const char *path, mtm_index *index, const wanted *w, mtm_pool *pool, bool *first)
 {
@@ -228,15 +271,17 @@ static int info_one(const char *path, mtm_index *index, const wanted *w, mtm_poo
 
     if (!cli_codestream_read(path, &c.stream))
         (void)cli_dicom_open(path, &c.dicom);
-    if (!mtm_image_open(&im, path, &open, &err)) {
+    if (w->split) {
+        code = volumes_show(path, &open, w, pool, first);
+    } else if (!cli_open(&im, path, w->series, &open, &err)) {
         code = image_show(path, im, &c, w, pool, first);
         mtm_image_close(im);
-    } else if (c.dicom && cli_dicom_has_pixels(c.dicom)) {
+    } else if (c.dicom && err.code != MTM_E_UNSUPPORTED && cli_dicom_has_pixels(c.dicom)) {
         /* Its pictures cannot be opened, but what it is can be told. */
-        (void)contents_only(path, &c, w, first);
+        (void)contents_only(path, &c, w, err.text, first);
         code = cli_fail(path, &err);
     } else if (c.dicom || (c.stream && err.code == MTM_E_UNSUPPORTED)) {
-        code = contents_only(path, &c, w, first);
+        code = contents_only(path, &c, w, err.text, first);
     } else {
         code = cli_fail(path, &err);
     }
@@ -249,11 +294,15 @@ static int run(int argc, char **argv)
     cli_option options[] = {{"json", NULL, "machine-readable: a list with one object per image", NULL},
                             {"stats", NULL, "read the voxels too: range, mean, standard deviation", NULL},
                             {"index", "PATH", "sidecar index to use and fill", NULL},
-                            {"elements", NULL, "DICOM: every element with its value", NULL}};
-    const int n = cli_parse(&cli_info, argc, argv, options, 4);
+                            {"elements", NULL, "DICOM: every element with its value", NULL},
+                            CLI_SERIES,
+                            {"split", NULL, "DICOM: every volume of a folder, or of its series", NULL}};
+    const int n = cli_parse(&cli_info, argc, argv, options, sizeof options / sizeof *options);
     const wanted w = {.json = n > 0 && options[0].value,
                       .stats = n > 0 && options[1].value,
-                      .elements = n > 0 && options[3].value};
+                      .elements = n > 0 && options[3].value,
+                      .series = n > 0 ? options[4].value : NULL,
+                      .split = n > 0 && options[5].value};
     int code = CLI_OK;
     mtm_error err = {0};
     mtm_index *index = NULL;

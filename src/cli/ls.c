@@ -41,13 +41,6 @@ static void bar_clear(const bar *b)
 
 /* ---- for people ----------------------------------------------------------------------------------------- */
 
-/* Texts of files may hold anything; a line stays a line. */
-static void put_text(const char *s)
-{
-    for (; *s; s++)
-        putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
-}
-
 static const char *syntax_name(const char *uid)
 {
     const mtm_dicom_uid *const u = uid[0] ? mtm_dicom_uid_find(uid) : NULL;
@@ -91,7 +84,7 @@ static void text_date(const char *date)
     if (strlen(date) == 8 && strspn(date, "0123456789") == 8)
         printf("%.4s-%.2s-%.2s", date, date + 4, date + 6);
     else
-        put_text(date[0] ? date : "no date");
+        cli_put(stdout, date[0] ? date : "no date");
 }
 
 static void text_instance(const mtm_dicom_instance *x)
@@ -99,9 +92,9 @@ static void text_instance(const mtm_dicom_instance *x)
     printf("        ");
     if (x->instance_number >= 0)
         printf("%" PRId64 "  ", x->instance_number);
-    put_text(x->path);
+    cli_put(stdout, x->path);
     printf("  ");
-    put_text(x->sop_uid);
+    cli_put(stdout, x->sop_uid);
     printf("\n");
 }
 
@@ -115,9 +108,9 @@ static void text_series(const mtm_dicom_listing *l, int64_t lo, int64_t hi, bool
         printf("%-5" PRId64 " ", x->series_number);
     else
         printf("–     ");
-    put_text(x->modality[0] ? x->modality : "?");
+    cli_put(stdout, x->modality[0] ? x->modality : "?");
     printf("  ");
-    put_text(x->series_description[0] ? x->series_description : "(no description)");
+    cli_put(stdout, x->series_description[0] ? x->series_description : "(no description)");
     printf("  %" PRId64 " %s", s.n, s.n == 1 ? "instance" : "instances");
     if (s.frames > s.n)
         printf(", %" PRId64 " frames", s.frames);
@@ -125,6 +118,8 @@ static void text_series(const mtm_dicom_listing *l, int64_t lo, int64_t hi, bool
         printf(", %" PRId64 " × %" PRId64 "%s", x->rows, x->columns, s.sizes ? " and other sizes" : "");
     printf(", %s%s, ", syntax_name(x->transfer_syntax), s.syntaxes ? " and others" : "");
     put_size(s.bytes);
+    printf("%s", x->series_uid[0] ? "  " : "");
+    cli_put(stdout, x->series_uid);
     printf("\n");
     for (int64_t i = lo; instances && i < hi; i++)
         text_instance(&l->instances[i]);
@@ -141,9 +136,9 @@ static void text_listing(const mtm_dicom_listing *l, bool instances)
         if (lo == l->patients[patient]) {
             patient++;
             printf("patient ");
-            put_text(x->patient_name[0] ? x->patient_name : "(no name)");
+            cli_put(stdout, x->patient_name[0] ? x->patient_name : "(no name)");
             printf("  ");
-            put_text(x->patient_id[0] ? x->patient_id : "(no id)");
+            cli_put(stdout, x->patient_id[0] ? x->patient_id : "(no id)");
             printf("\n");
         }
         if (lo == l->studies[study]) {
@@ -151,7 +146,7 @@ static void text_listing(const mtm_dicom_listing *l, bool instances)
             printf("  study ");
             text_date(x->study_date);
             printf("  ");
-            put_text(x->study_description[0] ? x->study_description : "(no description)");
+            cli_put(stdout, x->study_description[0] ? x->study_description : "(no description)");
             printf("\n");
         }
         text_series(l, lo, hi, instances);
@@ -162,9 +157,9 @@ static void text_skipped(const mtm_dicom_listing *l)
 {
     for (int64_t i = 0; i < l->n_skipped && i < MOST_SKIPPED; i++) {
         printf("skipped ");
-        put_text(l->skipped[i].path);
+        cli_put(stdout, l->skipped[i].path);
         printf(": ");
-        put_text(l->skipped[i].why);
+        cli_put(stdout, l->skipped[i].why);
         printf("\n");
     }
     if (l->n_skipped > MOST_SKIPPED)

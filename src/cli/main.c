@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 
 #include "cli.h"
 
@@ -23,21 +24,31 @@ static int exit_code(mtm_status s)
     }
 }
 
-/* One error is one line, whatever a file is called. */
-static void put_printable(FILE *f, const char *s)
+void cli_put(FILE *f, const char *s)
 {
     for (; *s; s++)
         fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, f);
 }
 
+/* A folder was given and one of its files is at fault, whose path err->where has whole, or the end of it. */
+static bool lies_below(const char *where, const char *folder)
+{
+    const size_t n = strlen(folder);
+    struct stat st;
+
+    return !stat(folder, &st) && S_ISDIR(st.st_mode) &&
+           (!strncmp(where, "...", 3) || (!strncmp(where, folder, n) && where[n]));
+}
+
 int cli_fail(const char *file, const mtm_error *err)
 {
-    const char *const where = file ? file : err->where;
+    const bool below = file && err->where[0] && lies_below(err->where, file);
+    const char *const where = file && !below ? file : err->where;
 
     fputs("microtome: ", stderr);
-    put_printable(stderr, where);
+    cli_put(stderr, where);
     fputs(*where ? ": " : "", stderr);
-    put_printable(stderr, err->text);
+    cli_put(stderr, err->text);
     if (err->offset >= 0)
         fprintf(stderr, " (byte %" PRId64 ")", err->offset);
     fputc('\n', stderr);

@@ -4,7 +4,7 @@
 
 #include "cli.h"
 
-enum { OUT, LABEL, WINDOW, SLICES, SIZE, N_OPTIONS };
+enum { OUT, LABEL, WINDOW, SLICES, SIZE, SERIES, N_OPTIONS };
 enum { MOST_SLICES = 32, GAP = 4 /* pixels between cells */ };
 
 /* Colours of label 1, 2, …; beyond the last they repeat. */
@@ -16,6 +16,7 @@ static const uint8_t palette[][3] = {
 typedef struct viewer {
     mtm_pool *pool;
     mtm_exec *x;
+    const char *series;     /* of the image; NULL: the only one */
     mtm_array image, label; /* [Z, Y, X] uint8, int32; turned to RAS, isotropic; label.data NULL: none */
 } viewer;
 
@@ -46,8 +47,8 @@ static mtm_status step(viewer *v, mtm_array *a, const char *op, const char *args
 }
 
 /* One volume [Z, Y, X] of the file, the first when it holds a series; turned to RAS when it has an affine. */
-static mtm_status load(viewer *v, const char *path, mtm_dtype t, mtm_array *out, double spacing[3],
-                       mtm_error *err)
+static mtm_status load(viewer *v, const char *path, const char *series, mtm_dtype t, mtm_array *out,
+                       double spacing[3], mtm_error *err)
 {
     const mtm_open_options open = {.struct_size = sizeof open, .pool = v->pool};
     mtm_read_options read = {.struct_size = sizeof read, .pool = v->pool};
@@ -58,7 +59,7 @@ static mtm_status load(viewer *v, const char *path, mtm_dtype t, mtm_array *out,
     mtm_image *im;
     mtm_status s;
 
-    if ((s = mtm_image_open(&im, path, &open, err)))
+    if ((s = cli_open(&im, path, series, &open, err)))
         return s;
     info = mtm_image_info_get(im);
     box.ndim = info->ndim;
@@ -130,12 +131,12 @@ static mtm_status prepare(viewer *v, const char *path, const char *label, const 
     mtm_status s;
 
     if ((s = mtm_pool_new(&v->pool, 0, err)) || (s = mtm_exec_new(&v->x, v->pool, NULL, err)) ||
-        (s = load(v, path, MTM_F32, &v->image, spacing, err)))
+        (s = load(v, path, v->series, MTM_F32, &v->image, spacing, err)))
         return s;
     memcpy(shape, v->image.shape, sizeof shape);
     if ((s = to_gray(v, window, err)) || (s = to_size(v, &v->image, spacing, size, "linear", err)) || !label)
         return s;
-    if ((s = load(v, label, MTM_I32, &v->label, ignored, err)))
+    if ((s = load(v, label, NULL, MTM_I32, &v->label, ignored, err)))
         return s;
     if (memcmp(shape, v->label.shape, sizeof shape))
         return say(err, MTM_E_INVAL, "the label map lies on another grid than the image");
@@ -209,7 +210,34 @@ static mtm_status write_png(const char *path, const canvas *c, mtm_error *err)
     return mtm_image_write(path, &a, &options, err);
 }
 
-/* A picture [Y, X] or [Y, X, C]: its coarsest resolution whose larger side is at least `size`. */
+/* Colours of 16 bits (palettes of DICOM) by their upper bytes. */
+static mtm_status upper_bytes(mtm_array *a, mtm_error *err)
+{
+    const uint16_t *const from = a->data;
+    const int64_t n = mtm_array_count(a);
+    mtm_array out = {0};
+    const mtm_status s = mtm_array_new(&out, MTM_U8, a->ndim, a->shape, NULL, err);
+
+    for (int64_t i = 0; i < n && s == MTM_OK; i++)
+        ((uint8_t *)out.data)[i] = (uint8_t)(from[i] >> 8);
+    if (s == MTM_OK) {
+        mtm_array_drop(a);
+        *a = out;
+    }
+    return s;
+}
+
+/* The one slice of a volume as a picture. */
+static void drop_slice(mtm_array *a, const mtm_image_info *info)
+{
+    if (info->axes[0] != 'Z' || !a->data)
+        return;
+    a->ndim--;
+    memmove(a->shape, a->shape + 1, (size_t)a->ndim * sizeof *a->shape);
+    memmove(a->stride, a->stride + 1, (size_t)a->ndim * sizeof *a->stride);
+}
+
+/* A picture [Y, X] or [Y, X, C], or a volume's only slice: its coarsest resolution whose larger side is at least `size`. */
 static mtm_status thumbnail(viewer *v, mtm_image *im, const char *window, int size, mtm_array *out,
                             mtm_error *err)
 {
@@ -223,29 +251,36 @@ static mtm_status thumbnail(viewer *v, mtm_image *im, const char *window, int si
         if ((s = mtm_image_level_get(im, --level, &l, err)))
             return s;
     } while (level > 0 && l.shape[0] < size && l.shape[1] < size);
-    if (info->ndim == 3 && info->dtype == MTM_U8)
-        return mtm_image_read(im, level, NULL, &read, out, err);
-    if (info->ndim == 3)
-        return say(err, MTM_E_UNSUPPORTED, "view shows colours of 8 bits");
+    const bool colour = info->axes[info->ndim - 1] == 'C';
+    if (colour && (info->dtype == MTM_U8 || info->dtype == MTM_U16)) {
+        if (!(s = mtm_image_read(im, level, NULL, &read, out, err)) && out->dtype == MTM_U16)
+            s = upper_bytes(out, err);
+        drop_slice(out, info);
+        return s;
+    }
+    if (colour)
+        return say(err, MTM_E_UNSUPPORTED, "view shows colours of 8 and 16 bits");
     v->image.dtype = MTM_F32;
     if ((s = mtm_image_read(im, level, NULL, &read, &v->image, err)) || (s = to_gray(v, window, err)))
         return s;
     *out = v->image, v->image = (mtm_array){0};
+    drop_slice(out, info);
     return MTM_OK;
 }
 
-/* Draws a picture that is no volume; *done false: it is one. */
+/* Draws a picture that is no volume, or a volume of one slice that is shown alone, without a label map; *done false: it is none. */
 static mtm_status view_picture(viewer *v, const char *path, const char *out, const char *window, int size,
-                               bool *done, mtm_error *err)
+                               bool alone, bool *done, mtm_error *err)
 {
     const mtm_write_options png = {.struct_size = sizeof png, .format = "png"};
     mtm_array a = {0};
     mtm_image *im;
-    mtm_status s = mtm_image_open(&im, path, NULL, err);
+    mtm_status s = cli_open(&im, path, v->series, NULL, err);
 
     if (s)
         return s;
-    *done = mtm_image_info_get(im)->axes[0] == 'Y';
+    const mtm_image_info *const info = mtm_image_info_get(im);
+    *done = info->axes[0] == 'Y' || (alone && info->axes[0] == 'Z' && info->shape[0] == 1);
     if (*done && !(s = mtm_pool_new(&v->pool, 0, err)) && !(s = mtm_exec_new(&v->x, v->pool, NULL, err)) &&
         !(s = thumbnail(v, im, window, size, &a, err)) && !(s = mtm_image_write(out, &a, &png, err)))
         printf("%s: %" PRId64 " × %" PRId64 " pixels\n", out, a.shape[1], a.shape[0]);
@@ -262,6 +297,7 @@ static int run(int argc, char **argv)
         [WINDOW] = {"window", "LOW,HIGH", "gray values; default the 1st to the 99.5th percentile", NULL},
         [SLICES] = {"slices", "N", "of each plane, 1 to 32; default 5", NULL},
         [SIZE] = {"size", "PIXELS", "the largest extent of the volume; default 256", NULL},
+        [SERIES] = CLI_SERIES,
     };
     const int places = cli_parse(&cli_view, argc, argv, o, N_OPTIONS);
     const char *const out = o[OUT].value ? o[OUT].value : "view.png";
@@ -278,7 +314,8 @@ static int run(int argc, char **argv)
     if (!cli_int(&cli_view, &o[SLICES], 1, MOST_SLICES, 5, &n) ||
         !cli_int(&cli_view, &o[SIZE], 8, 4096, 256, &size))
         return CLI_USAGE;
-    if (view_picture(&v, argv[1], out, o[WINDOW].value, size, &picture, &err))
+    v.series = o[SERIES].value;
+    if (view_picture(&v, argv[1], out, o[WINDOW].value, size, !o[LABEL].value, &picture, &err))
         code = cli_fail(err.where[0] ? NULL : argv[1], &err);
     else if (picture)
         code = CLI_OK;
@@ -301,6 +338,7 @@ static int run(int argc, char **argv)
 const cli_command cli_view = {
     .name = "view",
     .usage = "view PATH [--out FILE.png] [--label PATH]",
-    .help = "a PNG montage of slices: three planes, windowed, a label map over it",
+    .help = "a PNG montage of slices: three planes, windowed, a label map over it; of a picture or one "
+            "slice, itself",
     .run = run,
 };

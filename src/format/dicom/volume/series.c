@@ -7,7 +7,13 @@
 #include "seg.h"
 #include "volume.h"
 
-enum { MEDIA_SOP_CLASS = 0x00020002, SOP_CLASS = 0x00080016, ROWS = 0x00280010, FILES_PER_TASK = 16 };
+enum {
+    MEDIA_SOP_CLASS = 0x00020002,
+    SOP_CLASS = 0x00080016,
+    SERIES_UID = 0x0020000E,
+    ROWS = 0x00280010,
+    FILES_PER_TASK = 16
+};
 
 #define STRUCTURES_CLASS "1.2.840.10008.5.1.4.1.1.481.3"  /* RT Structure Set Storage */
 #define SLIDE_CLASS      "1.2.840.10008.5.1.4.1.1.77.1.6" /* VL Whole Slide Microscopy Image Storage */
@@ -25,6 +31,7 @@ typedef struct survey {
     const mtm_file_list *list;
     const bool *given; /* [n]: named by the caller, so it must hold an image */
     mtm_limits limits;
+    const char *wanted; /* SeriesInstanceUID; NULL: of all files */
     part *parts;
 } survey;
 
@@ -48,16 +55,27 @@ static mtm_status without_image(const mtm_dicom *d, bool given, mtm_error *err)
                         : "mt.dicom.read and microtome info read its data set");
 }
 
-static mtm_status file_survey(dcm_set *set, const mtm_limits *limits, const char *path, bool given,
-                              mtm_dicom **d, mtm_error *err)
+static bool of_series(const mtm_dicom *d, const char *wanted)
 {
-    const mtm_dicom_options opt = {.struct_size = sizeof opt, .limits = limits};
+    char uid[68];
+
+    return !wanted || (dcm_ascii(d, NULL, SERIES_UID, uid, sizeof uid) && !strcmp(uid, wanted));
+}
+
+static mtm_status file_survey(dcm_set *set, const survey *v, const char *path, bool given, mtm_dicom **d,
+                              mtm_error *err)
+{
+    const mtm_dicom_options opt = {.struct_size = sizeof opt, .limits = &v->limits};
     mtm_status s = dcm_reopen(d, path, &opt, err);
     dcm_file f = {0};
     bool image = false;
 
     if (s == MTM_E_UNSUPPORTED && !given) {
         set->n_skipped++;
+        return MTM_OK;
+    }
+    if (s == MTM_OK && !of_series(*d, v->wanted)) {
+        set->n_others++;
         return MTM_OK;
     }
     if (s == MTM_OK)
@@ -88,7 +106,7 @@ static void files_survey(void *arg, int64_t lo, int64_t hi)
     if (!p->set.files)
         p->status = MTM_NOMEM(&p->error);
     for (int64_t i = lo; i < hi && p->status == MTM_OK; i++)
-        p->status = file_survey(&p->set, &v->limits, v->list->paths[i], v->given[i], &d, &p->error);
+        p->status = file_survey(&p->set, v, v->list->paths[i], v->given[i], &d, &p->error);
 }
 
 /* Appends a part's files and slices; the part keeps nothing of them. */
@@ -96,7 +114,7 @@ static mtm_status take_part(dcm_set *set, dcm_set *from, mtm_error *err)
 {
     int32_t first;
 
-    set->n_skipped += from->n_skipped;
+    set->n_skipped += from->n_skipped, set->n_others += from->n_others;
     MTM_TRY(dcm_set_grow(set, from->n_slices, &first, err));
     if (from->n_slices)
         memcpy(set->slices + first, from->slices, (size_t)from->n_slices * sizeof *set->slices);
@@ -149,7 +167,7 @@ static void mark_given(bool *given, const mtm_file_list *list, const char *const
 }
 
 static mtm_status set_read(dcm_set *set, const char *const *paths, int64_t n, const mtm_limits *limits,
-                           mtm_pool *pool, mtm_error *err)
+                           const char *wanted, mtm_pool *pool, mtm_error *err)
 {
     MTM_AUTO(mtm_file_list) list = NULL;
     MTM_AUTO_MEM bool *given = NULL;
@@ -160,8 +178,10 @@ static mtm_status set_read(dcm_set *set, const char *const *paths, int64_t n, co
     if (!given)
         return MTM_NOMEM(err);
     mark_given(given, list, paths, n);
-    survey v = {.list = list, .given = given, .limits = *limits};
+    survey v = {.list = list, .given = given, .limits = *limits, .wanted = wanted};
     MTM_TRY(run_survey(set, &v, pool, err));
+    if (!set->n_files && set->n_others)
+        return mtm_fail(err, MTM_E_NOTFOUND, -1, "no image of series %s is here", wanted);
     if (!set->n_files)
         return set->n_skipped
                    ? mtm_fail(err, MTM_E_UNSUPPORTED, -1,
@@ -207,8 +227,9 @@ static mtm_status several_series(dcm_file *const *order, int32_t n, mtm_error *e
         if (at + strlen(one) < 150)
             at += (size_t)snprintf(text + at, sizeof text - at, "%s", one);
     }
-    return mtm_fail(err, MTM_E_INVAL, -1, "%d series are here; name one (UID, modality, images): %s",
-                    (int)n_series, text);
+    return mtm_fail(err, MTM_E_INVAL, -1,
+                    "%d series are here (microtome ls); name one (UID, modality, images): %s", (int)n_series,
+                    text);
 }
 
 /* The work on one call's files. */
@@ -319,22 +340,19 @@ static mtm_status all_series(opening *o, mtm_error *err)
 {
     const int32_t n = o->set->n_files;
     MTM_AUTO_MEM dcm_file **order = mtm_alloc((size_t)n * sizeof *order);
-    const char *const wanted = o->opt->series_uid;
 
     if (!order)
         return MTM_NOMEM(err);
     for (int32_t i = 0; i < n; i++)
         order[i] = &o->set->files[i];
     qsort(order, (size_t)n, sizeof *order, compare_files);
-    if (!wanted && !o->opt->split && series_end(order, n, 0) < n)
+    if (!o->opt->split && series_end(order, n, 0) < n)
         return several_series(order, n, err);
     for (int32_t lo = 0, hi; lo < n; lo = hi) {
         hi = series_end(order, n, lo);
-        if (!wanted || !strcmp(wanted, order[lo]->series_uid))
-            MTM_TRY(series_images(o, order + lo, hi - lo, err));
+        MTM_TRY(series_images(o, order + lo, hi - lo, err));
     }
-    return o->n ? MTM_OK
-                : mtm_fail(err, MTM_E_NOTFOUND, -1, "no image of series %s is here", wanted ? wanted : "");
+    return MTM_OK;
 }
 
 static mtm_status finish(opening *o, mtm_status s, mtm_image ***out, int64_t *n)
@@ -366,7 +384,7 @@ mtm_status mtm_dicom_series_open(mtm_image ***out, int64_t *n, const char *const
     const mtm_limits limits = opt->open && opt->open->limits ? *opt->open->limits : mtm_limits_default();
     mtm_pool *const pool = opt->pool ? opt->pool : opt->open ? opt->open->pool : NULL;
     opening o = {.set = &set, .opt = opt, .where = paths[0]};
-    mtm_status s = set_read(&set, paths, n_paths, &limits, pool, err);
+    mtm_status s = set_read(&set, paths, n_paths, &limits, opt->series_uid, pool, err);
     if (s == MTM_OK)
         s = all_series(&o, err);
     dcm_set_clear(&set);

@@ -108,7 +108,7 @@ typedef struct dcm_set {
     dcm_slice *slices;
     int32_t n_slices, room_slices;
     mtm_limits limits;
-    int64_t n_skipped; /* files that hold no image */
+    int64_t n_skipped, n_others; /* files that hold no image; of series that are not wanted */
 } dcm_set;
 
 void dcm_set_clear(dcm_set *s);
