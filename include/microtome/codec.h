@@ -218,7 +218,7 @@ typedef struct mtm_encode_params {
     const char *comment;   /* COM marker; NULL or "": none */
     mtm_pool *pool;
     int32_t near_lossless;  /* "jpegls": largest error of a sample; 0: lossless */
-    const char *interleave; /* "jpegls": "none", "line", "sample"; NULL: sample for 3 or 4 channels */
+    const char *interleave; /* "jpegls": "none", "line", "sample"; NULL: sample for 3, line for 4 channels */
     int32_t predictor;      /* "jpeg", lossless: 1 … 7; 0: 1 */
 } mtm_encode_params;
 

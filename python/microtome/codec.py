@@ -421,8 +421,8 @@ def encode(
     strides. The defaults write HTJ2K, lossless, RPCL, with TLM and PLT; tile_parts="R" makes it what an archive keeps.
 
     codec: "htj2k" (default), "j2k", "jpeg" (lossless: SOF3; with quality: baseline, 8 bits), "jpegls" or "rle" (bool: packed
-    bits). near_lossless: "jpegls": the largest error of a sample. interleave: "jpegls": "none", "line" or "sample" (default for 3
-    and 4 channels). predictor: lossless "jpeg": 1 … 7. lossless: default True, unless quality or step is given. quality: 1 … 100, as JPEG's.
+    bits). near_lossless: "jpegls": the largest error of a sample. interleave: "jpegls": "none", "line" (default for 4
+    channels) or "sample" (for 3). predictor: lossless "jpeg": 1 … 7. lossless: default True, unless quality or step is given. quality: 1 … 100, as JPEG's.
     step: base quantiser step as a fraction of the nominal range (lossy default 1/256). rate: "j2k": most bits per pixel, by
     leaving out coding passes, of lossless or lossy coding. levels: wavelet decompositions, 0 … 32; None: 5, or
     more until the shorter side of the lowest resolution is at most 64, or fewer once it is at most 8. block: code-block height and width, powers of two, 4 … 1024, product at most 4096.

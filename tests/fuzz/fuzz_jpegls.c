@@ -1,4 +1,4 @@
-/* tests/fuzz/fuzz_jpegls.c: any bytes as JPEG-LS behind the wrapper of CharLS; the checks are fuzz_codec.h's.
+/* tests/fuzz/fuzz_jpegls.c: any bytes as JPEG-LS; the checks are fuzz_codec.h's.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "fuzz_codec.h"
 
