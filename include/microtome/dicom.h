@@ -331,6 +331,13 @@ typedef struct mtm_dicom_write_options {
  * pixels it cannot hold), MTM_E_INVAL (would lose), MTM_E_CORRUPT (the source's pixels), MTM_E_IO. */
 MTM_API mtm_status mtm_dicom_write(const char *path, const mtm_dicom *d, const mtm_dicom_write_options *opt,
                                    mtm_error *err);
+/* The same for n files, each read from from[i] and written to to[i], whose folders are made where they are missing; several at once with a
+ * pool. errors (may be NULL): [n], code MTM_OK where all went well; one that fails holds up no other. progress (may be NULL) is told how
+ * many are done, by one thread at a time. Returns the first error by number. */
+MTM_API mtm_status mtm_dicom_write_files(const char *const *from, const char *const *to, int64_t n,
+                                         const mtm_dicom_write_options *opt, mtm_error *errors,
+                                         void (*progress)(void *user, int64_t done, int64_t n), void *user,
+                                         mtm_error *err);
 /* A new UID under root ("2.25." or an organisation's, with its last dot). out: 65 bytes. */
 MTM_API mtm_status mtm_dicom_uid_new(char out[65], const char *root, mtm_error *err);
 
@@ -370,12 +377,14 @@ typedef struct mtm_dicom_seg_options {
     const mtm_dicom_segment *segments; /* NULL: one per value */
     int32_t n_segments;
     bool fractional; /* a is [S, Z, Y, X], 0 … 1 */
+    bool label_map;  /* a Label Map Segmentation (PS3.3 A.82): frames hold the labels, 1 to 65535, as segment numbers */
     bool keep_empty; /* frames without any voxel too */
     const char *description;
     mtm_dicom_write_options write;
 } mtm_dicom_seg_options;
 
-/* A segmentation object (PS3.3 A.51) of a label volume [Z, Y, X]. */
+/* A segmentation object (PS3.3 A.51, or A.82) of a label volume [Z, Y, X]. Errors: MTM_E_INVAL (labels that are all 0, of another
+ * shape than the source, two segments of one value), MTM_E_LIMIT, those of reading the source and of mtm_dicom_write. */
 MTM_API mtm_status mtm_dicom_seg_write(const char *path, const mtm_array *labels,
                                        const mtm_dicom_seg_options *opt, mtm_error *err);
 

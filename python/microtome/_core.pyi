@@ -96,7 +96,7 @@ def dicom_write_seg(
     array: Any,
     source: tuple[Any, ...],
     segments: tuple[Any, ...] | None,
-    fractional: bool,
+    kind: str,
     keep_empty: bool,
     description: str | None,
     options: tuple[Any, ...],

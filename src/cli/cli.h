@@ -77,10 +77,19 @@ int cli_dicom_json(const char *path,
                    const mtm_dicom *d); /* members of an object, a comma in front; exit code */
 int cli_dicom_elements(const char *path, const mtm_dicom *d);
 
+/* Progress over files, on a terminal (the caller asks isatty); user of cli_bar_show: the bar. */
+typedef struct cli_bar {
+    const char *what;
+    int64_t begun_ms, shown_ms; /* shown_ms 0: nothing is on the line */
+} cli_bar;
+cli_bar cli_bar_begin(const char *what);
+void cli_bar_show(void *user, int64_t done, int64_t files);
+void cli_bar_clear(const cli_bar *b);
+
 /* `convert --deidentify …`, which has options of its own. */
 bool cli_deidentify_wanted(int argc, char **argv);
 int cli_deidentify(int argc, char **argv);
-/* `convert --syntax` (transcode.c). */
+/* `convert --syntax` without --format (transcode.c). */
 bool cli_transcode_wanted(int argc, char **argv);
 int cli_transcode(int argc, char **argv);
 

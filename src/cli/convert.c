@@ -1,4 +1,4 @@
-/* cli/convert.c: `microtome convert IN OUT`: any readable image to NIfTI, .npy, PNG or a codestream.
+/* cli/convert.c: `microtome convert IN OUT`: any readable image to NIfTI, .npy, PNG, a codestream or a series of DICOM.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "cli.h"
 
@@ -15,6 +15,12 @@ enum {
     COMPRESSION,
     RAW,
     SERIES,
+    LIKE,
+    QUANTIZE,
+    DESCRIPTION,
+    PATIENT_ID,
+    SYNTAX,
+    ROOT,
     QUIET,
     N_OPTIONS
 };
@@ -155,6 +161,57 @@ static bool ends_with(const char *s, const char *end)
     return n >= k && !strcmp(s + n - k, end);
 }
 
+/* ---- DICOM --------------------------------------------------------------------------------------------- */
+
+/* A picture [Y, X, C] is one slice. */
+static void add_slice_axis(mtm_array *a, const char *axes)
+{
+    if (strcmp(axes, "YXC"))
+        return;
+    for (int i = 3; i > 0; i--)
+        a->shape[i] = a->shape[i - 1], a->stride[i] = a->stride[i - 1];
+    a->shape[0] = 1;
+    a->ndim = 4;
+}
+
+static mtm_status write_series(job *j, const char *folder, const cli_option *o, mtm_error *err)
+{
+    const mtm_dicom_options header = {.struct_size = sizeof header, .stop_at_pixels = true};
+    double error = 0;
+    mtm_dicom_series_write_options w = {
+        .struct_size = sizeof w,
+        .affine = j->has_affine ? j->affine : NULL,
+        .description = o[DESCRIPTION].value,
+        .patient_id = o[PATIENT_ID].value,
+        .quantize = o[QUANTIZE].value != NULL,
+        .max_error = &error,
+        .pool = j->pool,
+        .write = {.struct_size = sizeof w.write,
+                  .transfer_syntax = o[SYNTAX].value,
+                  .uid_root = o[ROOT].value},
+    };
+    mtm_dicom *like = NULL;
+    mtm_status s = MTM_OK;
+
+    if (o[LIKE].value && (s = mtm_dicom_open(&like, o[LIKE].value, &header, err)))
+        return s;
+    w.like = like;
+    add_slice_axis(&j->a, mtm_image_info_get(j->im)->axes);
+    s = mtm_dicom_series_write(folder, &j->a, &w, err);
+    if (s == MTM_OK && error > 0 && !o[QUIET].value)
+        fprintf(stderr, "microtome: %s: values were rounded, by %g at most\n", folder, error);
+    mtm_dicom_close(like);
+    return s;
+}
+
+static bool for_dicom_only(const cli_option *o)
+{
+    return o[LIKE].value || o[QUANTIZE].value || o[DESCRIPTION].value || o[PATIENT_ID].value ||
+           o[SYNTAX].value || o[ROOT].value;
+}
+
+/* -------------------------------------------------------------------------------------------------------- */
+
 static int run(int argc, char **argv)
 {
     cli_option o[N_OPTIONS] = {
@@ -169,11 +226,24 @@ static int run(int argc, char **argv)
         [EXTENT] = {"extent", "NAME", "of --spacing: keeps first voxel centres (centres) or field_of_view",
                     NULL},
         [ANTIALIAS] = {"antialias", NULL, "of --spacing: smooth where the image shrinks (linear)", NULL},
-        [FORMAT] = {"format", "NAME", "nifti, npy, png, j2c, jph, ..., whatever OUT's ending", NULL},
+        [FORMAT] =
+            {"format", "NAME",
+             "nifti, npy, png, j2c, jph, ..., whatever OUT's ending; dicom: OUT is a new folder, a file "
+             "per slice",
+             NULL},
         [COMPRESSION] = {"compression", "N", "deflate level of .nii.gz, 1 to 12; default 6", NULL},
         [RAW] = {"raw", NULL, "stored values, without slope and intercept", NULL},
         [SERIES] = CLI_SERIES,
-        [QUIET] = {"quiet", NULL, "no progress", NULL},
+        [LIKE] = {"like", "FILE", "of dicom: patient, study and frame of reference, and CT or MR, from it",
+                  NULL},
+        [QUANTIZE] = {"quantize", NULL, "of dicom: round values that 16 bits do not hold to 65536 steps",
+                      NULL},
+        [DESCRIPTION] = {"description", "TEXT", "of dicom: SeriesDescription", NULL},
+        [PATIENT_ID] = {"patient-id", "TEXT", "of dicom: PatientID", NULL},
+        [SYNTAX] = {"syntax", "NAME",
+                    "of dicom: transfer syntax; without --format: of a DICOM file or folder IN", NULL},
+        [ROOT] = {"uid-root", "ROOT", "of dicom: of new UIDs, with its last dot; default 2.25.", NULL},
+        [QUIET] = {"quiet", NULL, "no word of values that were rounded", NULL},
     };
 
     if (cli_deidentify_wanted(argc, argv))
@@ -194,15 +264,24 @@ static int run(int argc, char **argv)
     if (!cli_int(&cli_convert, &o[LEVEL], 0, 1000, 0, &level) ||
         !cli_int(&cli_convert, &o[COMPRESSION], 1, 12, 0, &write.level))
         return CLI_USAGE;
+    const bool dicom = write.format && !strcmp(write.format, "dicom");
+    if (for_dicom_only(o) && !dicom)
+        return cli_usage(&cli_convert, "--like, --quantize, --description, --patient-id, --syntax and "
+                                       "--uid-root belong to --format dicom");
     if (!write.format && ends_with(argv[2], ".dcm"))
         return cli_usage(&cli_convert,
-                         "DICOM files become others with --syntax NAME or --deidentify; a volume "
-                         "becomes a series by mt.dicom.write_series in Python");
+                         "DICOM files become others with --syntax NAME or --deidentify; a volume becomes a "
+                         "folder of slices with --format dicom");
     const bool png = write.format ? !strcmp(write.format, "png") : ends_with(argv[2], ".png");
     if ((s = load(&j, argv[1], o, level, &err)) || (s = geometry(&j, o, &err)) ||
         (s = convert(&j, o, png, &err))) {
         job_end(&j);
         return cli_fail(argv[1], &err);
+    }
+    if (dicom) {
+        s = write_series(&j, argv[2], o, &err);
+        job_end(&j);
+        return s ? cli_fail(argv[2], &err) : CLI_OK;
     }
     write.affine = j.has_affine ? j.affine : NULL;
     write.axes = mtm_image_info_get(j.im)->axes;
@@ -218,7 +297,7 @@ const cli_command cli_convert = {
     .name = "convert",
     .usage = "convert IN OUT [options]",
     .help =
-        "any readable image to .nii, .nii.gz, .npy, .png, .j2c, .jph, .j2k, .jp2; DICOM to other DICOM\n\n"
+        "any readable image to .nii, .nii.gz, .npy, .png, .j2c, .jph, .j2k, .jp2; or to a DICOM series\n\n"
         "IN is a file, or the folder of a DICOM series. Two forms make DICOM files of DICOM files, with "
         "options\n"
         "of their own: --syntax NAME (another transfer syntax) and --deidentify (without the patient); see\n"

@@ -1,43 +1,10 @@
 /* cli/ls.c: `microtome ls PATH…`: the DICOM files of folders as patients, studies and series.
  * SPDX-License-Identifier: Apache-2.0 */
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
 
-enum { MOST_SKIPPED = 10 /* lines for people; --json has all */, WAIT_MS = 2000, STEP_MS = 100 };
-
-/* ---- progress ------------------------------------------------------------------------------------------- */
-
-typedef struct bar {
-    int64_t begun_ms, shown_ms; /* shown_ms 0: nothing is on the line */
-} bar;
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void bar_show(void *user, int64_t done, int64_t files)
-{
-    bar *const b = user;
-    const int64_t now = now_ms();
-
-    if (now - b->begun_ms < WAIT_MS || now - b->shown_ms < STEP_MS)
-        return;
-    fprintf(stderr, "\rreading headers: %" PRId64 " of %" PRId64 " files", done, files);
-    fflush(stderr);
-    b->shown_ms = now;
-}
-
-static void bar_clear(const bar *b)
-{
-    if (b->shown_ms)
-        fputs("\r\033[K", stderr);
-}
+enum { MOST_SKIPPED = 10 /* lines for people; --json has all */ };
 
 /* ---- for people ----------------------------------------------------------------------------------------- */
 
@@ -288,7 +255,7 @@ static int run(int argc, char **argv)
                             {"threads", "N", "threads that read; default: one per CPU", NULL},
                             {"quiet", NULL, "no progress", NULL}};
     const int n = cli_parse(&cli_ls, argc, argv, options, 4);
-    bar progress = {.begun_ms = now_ms()};
+    cli_bar progress = cli_bar_begin("reading headers");
     mtm_dicom_scan_options opt = {.struct_size = sizeof opt, .user = &progress};
     mtm_dicom_listing *l = NULL;
     mtm_error err = {.offset = -1};
@@ -301,11 +268,11 @@ static int run(int argc, char **argv)
     if (!cli_int(&cli_ls, &options[2], 1, 1024, 0, &threads))
         return CLI_USAGE;
     if (!options[3].value && isatty(STDERR_FILENO))
-        opt.progress = bar_show;
+        opt.progress = cli_bar_show;
     if (mtm_pool_new(&opt.pool, threads, &err))
         return cli_fail(NULL, &err);
     const mtm_status st = mtm_dicom_scan(&l, (const char *const *)argv + 1, n, &opt, &err);
-    bar_clear(&progress);
+    cli_bar_clear(&progress);
     code = st ? cli_fail(NULL, &err) : show(l, options[0].value != NULL, options[1].value != NULL);
     mtm_dicom_listing_free(l);
     mtm_pool_free(opt.pool);

@@ -1,11 +1,19 @@
 /* cli/transcode.c: `microtome convert IN OUT --syntax NAME`: DICOM files and folders in another transfer syntax, with proof.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli.h"
 
-enum { SYNTAX, FORMAT, LOSSY, NO_PROOF, ROOT, N_OPTIONS };
-enum { PATH_ROOM = 4096 };
+enum { SYNTAX, LOSSY, NO_PROOF, ROOT, QUIET, N_OPTIONS };
+
+/* The files of a folder, and what each becomes. */
+typedef struct work {
+    mtm_dicom_listing *l;
+    const char **from;
+    char **to;
+    mtm_error *errors;
+} work;
 
 static bool is_folder(const char *path)
 {
@@ -14,60 +22,100 @@ static bool is_folder(const char *path)
     return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-static mtm_status one(const char *from, const char *to, const mtm_dicom_write_options *write, mtm_error *err)
+static void work_end(work *w)
 {
-    mtm_dicom *d = NULL;
-    mtm_status s = mtm_dicom_open(&d, from, NULL, err);
-
-    if (!s)
-        s = mtm_dicom_write(to, d, write, err);
-    mtm_dicom_close(d);
-    return s;
+    for (int64_t i = 0; w->to && i < w->l->n; i++)
+        free(w->to[i]);
+    free(w->from);
+    free(w->to);
+    free(w->errors);
+    mtm_dicom_listing_free(w->l);
 }
 
-/* Makes the folders of a path, its last part left out. */
-static void make_folders(char *path)
+/* Files keep their names below `to`. */
+static mtm_status work_begin(work *w, const char *from, const char *to, mtm_pool *pool, mtm_error *err)
 {
-    for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
-        *at = '\0';
-        mkdir(path, 0777); /* one that cannot be made is told by the writing that follows */
-        *at = '/';
-    }
-}
+    const mtm_dicom_scan_options scan = {.struct_size = sizeof scan, .pool = pool};
+    mtm_status s = mtm_dicom_scan(&w->l, &from, 1, &scan, err);
+    const size_t n = s ? 0 : (size_t)w->l->n;
 
-/* Files keep their names below `to`. A failed one is told; the others are done. */
-static int all(const char *from, const char *to, const mtm_dicom_write_options *write)
-{
-    const mtm_dicom_scan_options scan = {.struct_size = sizeof scan, .pool = write->pool};
-    mtm_dicom_listing *l = NULL;
-    mtm_error err = {0};
-    char path[PATH_ROOM];
-    int code = CLI_OK;
-
-    if (mtm_dicom_scan(&l, &from, 1, &scan, &err))
-        return cli_fail(from, &err);
-    for (int64_t i = 0; i < l->n; i++) {
-        const char *const file = l->instances[i].path;
+    if (s)
+        return s;
+    w->from = calloc(n + 1, sizeof *w->from);
+    w->to = calloc(n + 1, sizeof *w->to);
+    w->errors = calloc(n + 1, sizeof *w->errors);
+    for (size_t i = 0; w->from && w->to && w->errors && i < n; i++) {
+        const char *const file = w->l->instances[i].path;
         const char *const rest = !strncmp(file, from, strlen(from)) ? file + strlen(from) : file;
-        const int n = snprintf(path, sizeof path, "%s/%s", to, rest + strspn(rest, "/"));
+        const size_t room = strlen(to) + strlen(rest) + 2;
 
-        if (n >= PATH_ROOM)
-            code = (cli_bad(&err, "the path is too long"), cli_fail(file, &err));
-        else if (make_folders(path), one(file, path, write, &err))
-            code = cli_fail(file, &err);
+        w->from[i] = file;
+        w->to[i] = malloc(room);
+        if (!w->to[i])
+            return cli_bad(err, "out of memory");
+        snprintf(w->to[i], room, "%s/%s", to, rest + strspn(rest, "/"));
     }
-    for (int64_t i = 0; i < l->n_skipped; i++)
-        fprintf(stderr, "microtome: %s: left out: %s\n", l->skipped[i].path, l->skipped[i].why);
-    mtm_dicom_listing_free(l);
+    return w->from && w->to && w->errors ? MTM_OK : cli_bad(err, "out of memory");
+}
+
+/* A failed file is told; the others are done. */
+static int folder(const char *from, const char *to, const mtm_dicom_write_options *write, bool quiet)
+{
+    cli_bar bar = cli_bar_begin("writing");
+    int code = CLI_OK;
+    mtm_error err = {.offset = -1};
+    work w = {0};
+
+    if (work_begin(&w, from, to, write->pool, &err)) {
+        code = cli_fail(from, &err);
+        work_end(&w);
+        return code;
+    }
+    mtm_dicom_write_files(w.from, (const char *const *)w.to, w.l->n, write, w.errors,
+                          quiet || !isatty(STDERR_FILENO) ? NULL : cli_bar_show, &bar, &err);
+    cli_bar_clear(&bar);
+    for (int64_t i = 0; i < w.l->n; i++)
+        if (w.errors[i].code)
+            code = cli_fail(w.from[i], &w.errors[i]);
+    for (int64_t i = 0; i < w.l->n_skipped && !quiet; i++)
+        fprintf(stderr, "microtome: %s: left out: %s\n", w.l->skipped[i].path, w.l->skipped[i].why);
+    if (w.l->n == 0)
+        code = (cli_bad(&err, "there is no DICOM file in it"), cli_fail(from, &err));
+    work_end(&w);
     return code;
+}
+
+/* OUT, or the nearest folder above it that is there, is IN or lies inside it: the source's files could be overwritten. */
+static bool is_inside(const char *out, const char *in)
+{
+    char *const source = realpath(in, NULL);
+    char *path = strdup(out), *real = NULL;
+    bool inside = false;
+
+    for (char *end; path && !(real = realpath(path, NULL)) && (end = strrchr(path, '/')) && end > path;)
+        *end = '\0';
+    if (path && !real)
+        real = realpath(path[0] == '/' ? "/" : ".", NULL);
+    if (source && real) {
+        const size_t n = strlen(source);
+
+        inside = !strncmp(real, source, n) && (real[n] == '\0' || real[n] == '/' || n == 1);
+    }
+    free(path);
+    free(real);
+    free(source);
+    return inside;
 }
 
 bool cli_transcode_wanted(int argc, char **argv)
 {
-    for (int i = 1; i < argc; i++)
-        if (!strcmp(argv[i], "--syntax") || !strncmp(argv[i], "--syntax=", 9))
-            return true;
-    return false;
+    bool syntax = false, format = false;
+
+    for (int i = 1; i < argc; i++) {
+        syntax |= !strcmp(argv[i], "--syntax") || !strncmp(argv[i], "--syntax=", 9);
+        format |= !strcmp(argv[i], "--format") || !strncmp(argv[i], "--format=", 9);
+    }
+    return syntax && !format;
 }
 
 int cli_transcode(int argc, char **argv)
@@ -75,10 +123,10 @@ int cli_transcode(int argc, char **argv)
     cli_option o[N_OPTIONS] = {
         [SYNTAX] = {"syntax", "NAME",
                     "transfer syntax, by keyword or UID: HTJ2KLosslessRPCL, RLELossless, ...", NULL},
-        [FORMAT] = {"format", "NAME", "dicom", NULL},
         [LOSSY] = {"lossy", NULL, "allow a syntax that loses", NULL},
         [NO_PROOF] = {"no-proof", NULL, "do not read back and compare what was written", NULL},
         [ROOT] = {"uid-root", "ROOT", "of new UIDs, with its last dot; default 2.25.", NULL},
+        [QUIET] = {"quiet", NULL, "no progress, no word of files that are no DICOM", NULL},
     };
     const int n = cli_parse(&cli_convert, argc, argv, o, N_OPTIONS);
     mtm_dicom_write_options write = {.struct_size = sizeof write,
@@ -86,18 +134,21 @@ int cli_transcode(int argc, char **argv)
                                      .allow_lossy = o[LOSSY].value,
                                      .no_proof = o[NO_PROOF].value,
                                      .uid_root = o[ROOT].value};
-    mtm_error err = {0};
+    mtm_error err = {.offset = -1};
     int code = CLI_OK;
 
     if (n < 0)
         return n == -2 ? CLI_OK : CLI_USAGE;
-    if (n != 2 || (o[FORMAT].value && strcmp(o[FORMAT].value, "dicom")))
-        return cli_usage(&cli_convert, "IN and OUT are wanted with --syntax, and no format but dicom");
+    if (n != 2)
+        return cli_usage(&cli_convert, "IN and OUT are wanted with --syntax");
+    if (is_inside(argv[2], argv[1]))
+        return cli_usage(&cli_convert, "OUT is IN, or lies inside it: files there could be overwritten");
     if (mtm_pool_new(&write.pool, 0, &err))
         return cli_fail(argv[1], &err);
     if (is_folder(argv[1]))
-        code = all(argv[1], argv[2], &write);
-    else if (one(argv[1], argv[2], &write, &err))
+        code = folder(argv[1], argv[2], &write, o[QUIET].value != NULL);
+    else if (mtm_dicom_write_files((const char *const[]){argv[1]}, (const char *const[]){argv[2]}, 1, &write,
+                                   NULL, NULL, NULL, &err))
         code = cli_fail(argv[1], &err);
     mtm_pool_free(write.pool);
     return code;

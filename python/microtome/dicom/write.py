@@ -111,12 +111,16 @@ def write_seg(
     segments: Sequence[Segment] | None = None,
     *,
     fractional: bool = False,
+    label_map: bool = False,
     keep_empty: bool = False,
     description: str | None = None,
     transfer_syntax: str | None = None,
     **more: Any,
 ) -> None:
     """A DICOM segmentation object of labels [Z, Y, X] that lie on a series; fractional: [S, Z, Y, X] in 0 … 1.
+
+    label_map: one frame per slice that holds the labels, 1 to 65535, as they are (Label Map Segmentation, which is younger than most
+    readers) instead of one per segment and slice.
 
     source: the series' files, slice by slice in the labels' order, or one multi-frame file. segments: what the values mean, by default
     one per value; values that none names are left out. keep_empty: frames without a voxel too. Errors: InvalidError.
@@ -127,7 +131,7 @@ def write_seg(
         labels,
         files,
         None if segments is None else tuple(tuple(Segment(*s)) for s in segments),
-        fractional,
+        "fractional" if fractional else "label_map" if label_map else "binary",
         keep_empty,
         description,
         write_options(transfer_syntax, **more),

@@ -316,10 +316,9 @@ static PyObject *seg_run(core_state *st, write_call *c, PyObject *array, mtm_dic
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(
-    seg_doc,
-    "dicom_write_seg(path, array, source, segments, fractional, keep_empty, description, options)\n--\n\n"
-    "A segmentation object.");
+PyDoc_STRVAR(seg_doc,
+             "dicom_write_seg(path, array, source, segments, kind, keep_empty, description, options)\n--\n\n"
+             "A segmentation object.");
 static PyObject *dicom_write_seg(PyObject *module, PyObject *args)
 {
     core_state *const st = PyModule_GetState(module);
@@ -328,13 +327,15 @@ static PyObject *dicom_write_seg(PyObject *module, PyObject *args)
     mtm_dicom_segment *list = NULL;
     const char **paths = NULL;
     write_call c = {0};
-    int fractional, keep_empty;
+    const char *kind;
+    int keep_empty;
     bool good;
 
-    if (!PyArg_ParseTuple(args, "OOO!OppzO!", &path, &array, &PyTuple_Type, &source, &segments, &fractional,
+    if (!PyArg_ParseTuple(args, "OOO!OspzO!", &path, &array, &PyTuple_Type, &source, &segments, &kind,
                           &keep_empty, &o.description, &PyTuple_Type, &options))
         return NULL;
-    o.fractional = fractional, o.keep_empty = keep_empty;
+    o.fractional = !strcmp(kind, "fractional"), o.label_map = !strcmp(kind, "label_map");
+    o.keep_empty = keep_empty;
     PyObject *const keep = PyList_New(0);
     good = keep && write_options(st, &c, path, options) && (paths = paths_get(source, keep));
     if (good && segments != Py_None) {

@@ -13,8 +13,8 @@
 static const dcm_syntax syntaxes[] = {
     {UID(""), "ImplicitVRLittleEndian", "none", .implicit = true, .lossless = true, .encode = true},
     {UID(".1"), "ExplicitVRLittleEndian", "none", .lossless = true, .encode = true},
-    {UID(".1.98"), "EncapsulatedUncompressedExplicitVRLittleEndian", NULL, .encapsulated = true,
-     .lossless = true},
+    {UID(".1.98"), "EncapsulatedUncompressedExplicitVRLittleEndian", "none", .encapsulated = true,
+     .lossless = true, .encode = true},
     {UID(".1.99"), "DeflatedExplicitVRLittleEndian", "none", .deflated = true, .lossless = true,
      .encode = true},
     {UID(".2"), "ExplicitVRBigEndian", "none", .big_endian = true, .lossless = true, .encode = true},

@@ -216,6 +216,6 @@ mtm_status mtm_dicom_pixels_get(const mtm_dicom *d, mtm_dicom_pixels *out, mtm_e
 
 bool dcm_is_422(const mtm_dicom_pixels *p)
 {
-    return p->samples == 3 && !p->encapsulated &&
+    return p->samples == 3 && (!p->encapsulated || strcmp(p->codec, "none") == 0) &&
            (!strcmp(p->photometric, "YBR_FULL_422") || !strcmp(p->photometric, "YBR_PARTIAL_422"));
 }

@@ -353,6 +353,25 @@ static mtm_status native(job *j, bool raw, const int64_t region[4], mtm_error *e
     return MTM_OK;
 }
 
+/* Native samples in fragments (PS3.5 A.4.11): the frame alone, in memory. */
+static mtm_status native_in_fragments(const job *j, bool raw, const int64_t region[4], mtm_error *err)
+{
+    dcm_decoder x = *j->x;
+    dcm_frames one = *j->x->frames;
+    job alone = *j;
+
+    MTM_TRY(dcm_frame_bytes(j->x->frames, j->frame, &j->s->bytes, err));
+    if (j->s->bytes.size_bytes < (one.frame_bits + 7) / 8)
+        return mtm_fail(err, MTM_E_CORRUPT, -1,
+                        "the fragments of frame %" PRId64 " have %zu bytes, its header asks for %" PRIu64,
+                        j->frame, j->s->bytes.size_bytes, (one.frame_bits + 7) / 8);
+    one.n = 1, one.begin = NULL;
+    one.memory = j->s->bytes.data, one.size_bytes = j->s->bytes.size_bytes;
+    x.frames = &one, x.big_endian = x.swap_pairs = false;
+    alone.x = &x, alone.frame = 0;
+    return native(&alone, raw, region, err);
+}
+
 /* ---- codestreams --------------------------------------------------------------------------------------- */
 
 /* Codecs whose bytes are the samples alone: the header says all. */
@@ -389,7 +408,7 @@ static mtm_status fetch(const dcm_decoder *x, dcm_scratch *s, int64_t frame, dcm
 {
     const mtm_dicom_pixels *const p = &x->pixels;
 
-    if (strcmp(p->codec, "unknown") == 0 || strcmp(p->codec, "none") == 0)
+    if (strcmp(p->codec, "unknown") == 0)
         return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "pixels in transfer syntax %s are not decoded",
                         mtm_dicom_transfer_syntax(x->d));
     MTM_TRY(dcm_frame_bytes(x->frames, frame, &s->bytes, err));
@@ -538,7 +557,11 @@ mtm_status dcm_frame_into(const dcm_decoder *x, dcm_scratch *s, int64_t frame, c
 
     MTM_TRY(check_frame(x, frame, err));
     *notes |= x->notes;
-    return x->pixels.encapsulated ? encapsulated(&j, raw, region, notes, err) : native(&j, raw, region, err);
+    if (!x->pixels.encapsulated)
+        return native(&j, raw, region, err);
+    if (!strcmp(x->pixels.codec, "none"))
+        return native_in_fragments(&j, raw, region, err);
+    return encapsulated(&j, raw, region, notes, err);
 }
 
 mtm_status dcm_frame_shape(const dcm_decoder *x, dcm_scratch *s, int64_t frame, int64_t shape[2],
@@ -553,7 +576,7 @@ mtm_status dcm_frame_shape(const dcm_decoder *x, dcm_scratch *s, int64_t frame, 
 
     MTM_TRY(check_frame(x, frame, err));
     stream_of_header(&st, &x->pixels);
-    if (x->pixels.encapsulated) {
+    if (x->pixels.encapsulated && strcmp(x->pixels.codec, "none")) {
         MTM_TRY(fetch(x, s, frame, &st, err));
         /* the codec weighs size against bytes and limits before anyone makes room for it */
         MTM_TRY(mtm_decode_shape(x->codec, s->bytes.data, s->bytes.size_bytes, &dp, &ndim, unused_shape,

@@ -372,7 +372,6 @@ static mtm_status native(dcm_frames *f, const mtm_dicom_pixels *p, mtm_error *er
 {
     uint64_t bits, bytes;
 
-    f->frame_bits = native_bits(p);
     if (!f->frame_bits || !mtm_mul_u64(f->frame_bits, (uint64_t)f->n, &bits))
         return mtm_fail(err, MTM_E_LIMIT, -1, "%" PRId64 " frames of %" PRId64 " × %" PRId64 " pixels", f->n,
                         p->rows, p->columns);
@@ -420,6 +419,7 @@ mtm_status dcm_frames_new(dcm_frames **out, const mtm_dicom *d, const mtm_dicom_
     f->from = d->from && d->from[dcm_index(d, e)] ? d->from[dcm_index(d, e)] : d;
     f->offset_bytes = e->offset_bytes, f->size_bytes = e->length_bytes;
     f->memory = e->value ? e->value : f->from->inflated ? f->from->inflated + e->offset_bytes : NULL;
+    f->frame_bits = native_bits(p);
     if (!f->memory && !f->from->source)
         return mtm_fail(err, MTM_E_NOTFOUND, -1, "the pixel data is empty");
     if (e->flags & MTM_DICOM_ENCAPSULATED)

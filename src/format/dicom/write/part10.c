@@ -39,7 +39,7 @@ size_t dcm_unit_bytes(const mtm_dicom *d, const mtm_dicom_element *e)
     if (e->tag == DCM_PIXELS && !strcmp(e->vr, "OW")) {
         const int64_t bits = dcm_i64(d, e->parent < 0 ? NULL : &d->elements[e->parent], BITS_ALLOCATED, 16);
 
-        return bits == 32 ? 4 : bits == 64 ? 8 : 2;
+        return bits == 1 ? 1 : bits == 32 ? 4 : bits == 64 ? 8 : 2;
     }
     return vr ? vr->unit_bytes : 1;
 }
@@ -157,6 +157,18 @@ static bool is_big(const dcm_part10 *p, int32_t i)
     return p->to->big_endian && !(p->plan[i] & DCM_PLAN_IMPLICIT);
 }
 
+/* What the element is called in explicit VR. Single bits in big endian are bytes (PS3.5 A.3), as nobody agrees on turned words. */
+static const char *vr_written(const dcm_part10 *p, int32_t i)
+{
+    const mtm_dicom_element *const e = &p->d->elements[i];
+
+    if (p->plan[i] & DCM_PLAN_AS_UN || !dcm_rule_find(e->vr))
+        return "UN";
+    if (is_big(p, i) && e->tag == DCM_PIXELS && !strcmp(e->vr, "OW") && dcm_unit_bytes(p->d, e) == 1)
+        return "OB";
+    return e->vr;
+}
+
 static mtm_status put_head(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_error *err)
 {
     const mtm_dicom_element *const e = &p->d->elements[i];
@@ -167,7 +179,7 @@ static mtm_status put_head(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_error
     MTM_TRY(put_tag(p, i, o, big, err));
     if (e->tag == DCM_ITEM || p->to->implicit || p->plan[i] & DCM_PLAN_IMPLICIT)
         return dcm_out_u32(o, length, big, err);
-    MTM_TRY(dcm_out_put(o, p->plan[i] & DCM_PLAN_AS_UN || !dcm_rule_find(e->vr) ? "UN" : e->vr, 2, err));
+    MTM_TRY(dcm_out_put(o, vr_written(p, i), 2, err));
     if (head == 8)
         return dcm_out_u16(o, (uint16_t)length, big, err);
     MTM_TRY(dcm_out_zeros(o, 2, err));

@@ -29,13 +29,13 @@ mtm_status dcm_seg_source_read(seg_source *out, const char *const *paths, int64_
 void dcm_seg_source_drop(seg_source *s);
 
 typedef struct seg_frame {
-    int32_t segment; /* from 0 */
+    int32_t segment; /* from 0; of a label map: 0 */
     int64_t slice;
 } seg_frame;
 
-/* Everything but the pixels, into b. */
+/* Everything but the pixels, into b. bits: of a cell. */
 mtm_status dcm_seg_header(mtm_dicom_builder *b, const seg_source *src, const mtm_dicom_segment *segments,
-                          int32_t n_segments, const seg_frame *frames, int64_t n_frames,
+                          int32_t n_segments, const seg_frame *frames, int64_t n_frames, int bits,
                           const mtm_dicom_seg_options *opt, mtm_error *err);
 
 #endif

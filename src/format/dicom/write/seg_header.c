@@ -6,6 +6,7 @@
 #include "seg.h"
 
 #define SEGMENTATION "1.2.840.10008.5.1.4.1.1.66.4"
+#define LABEL_MAP    "1.2.840.10008.5.1.4.1.1.66.7"
 
 enum { SEG_SERIES_AFTER = 1000, MOST_FRACTION = 255 };
 
@@ -57,17 +58,20 @@ static mtm_status put_segment(mtm_dicom_builder *b, const mtm_dicom_segment *s, 
 }
 
 static mtm_status put_segments(mtm_dicom_builder *b, const mtm_dicom_segment *segments, int32_t n,
-                               bool fractional, mtm_error *err)
+                               const mtm_dicom_seg_options *opt, mtm_error *err)
 {
-    MTM_TRY(mtm_dicom_put_text(b, 0x00620001, NULL, fractional ? "FRACTIONAL" : "BINARY",
-                               err)); /* SegmentationType */
-    if (fractional) {
+    const char *const type = opt->fractional ? "FRACTIONAL" : opt->label_map ? "LABELMAP" : "BINARY";
+
+    MTM_TRY(mtm_dicom_put_text(b, 0x00620001, NULL, type, err)); /* SegmentationType */
+    if (opt->label_map)
+        MTM_TRY(mtm_dicom_put_text(b, 0x00620013, NULL, "NO", err)); /* SegmentsOverlap */
+    if (opt->fractional) {
         MTM_TRY(mtm_dicom_put_text(b, 0x00620010, NULL, "PROBABILITY", err)); /* SegmentationFractionalType */
         MTM_TRY(put_i64(b, 0x0062000E, MOST_FRACTION, err));
     }
     MTM_TRY(mtm_dicom_begin_sequence(b, 0x00620002, err));
     for (int32_t i = 0; i < n; i++)
-        MTM_TRY(put_segment(b, &segments[i], i + 1, err));
+        MTM_TRY(put_segment(b, &segments[i], opt->label_map ? (int32_t)segments[i].value : i + 1, err));
     return mtm_dicom_end_sequence(b, err);
 }
 
@@ -84,16 +88,17 @@ static mtm_status put_dimension(mtm_dicom_builder *b, const char *uid, int64_t a
     return mtm_dicom_end_item(b, err);
 }
 
-static mtm_status put_dimensions(mtm_dicom_builder *b, const char *root, mtm_error *err)
+static mtm_status put_dimensions(mtm_dicom_builder *b, const mtm_dicom_seg_options *opt, mtm_error *err)
 {
     char uid[SEG_UID_ROOM];
 
-    MTM_TRY(mtm_dicom_uid_new(uid, root, err));
+    MTM_TRY(mtm_dicom_uid_new(uid, opt->write.uid_root, err));
     MTM_TRY(begin(b, 0x00209221, err)); /* DimensionOrganizationSequence */
     MTM_TRY(mtm_dicom_put_text(b, 0x00209164, NULL, uid, err));
     MTM_TRY(end(b, err));
     MTM_TRY(mtm_dicom_begin_sequence(b, 0x00209222, err)); /* DimensionIndexSequence */
-    MTM_TRY(put_dimension(b, uid, 0x0062000B, 0x0062000A, "Segment", err));
+    if (!opt->label_map)
+        MTM_TRY(put_dimension(b, uid, 0x0062000B, 0x0062000A, "Segment", err));
     MTM_TRY(put_dimension(b, uid, 0x00200032, 0x00209113, "Slice", err));
     return mtm_dicom_end_sequence(b, err);
 }
@@ -134,21 +139,26 @@ static mtm_status put_derivation(mtm_dicom_builder *b, const seg_slice *s, mtm_e
     return end(b, err);
 }
 
-static mtm_status put_frame(mtm_dicom_builder *b, const seg_source *src, const seg_frame *f, mtm_error *err)
+/* Frames of a label map belong to no segment. */
+static mtm_status put_frame(mtm_dicom_builder *b, const seg_source *src, const seg_frame *f, bool label_map,
+                            mtm_error *err)
 {
     const int64_t index[2] = {f->segment + 1, f->slice + 1};
 
     MTM_TRY(mtm_dicom_begin_item(b, err));
     MTM_TRY(put_derivation(b, &src->slices[f->slice], err));
-    MTM_TRY(begin(b, 0x00209111, err));                             /* FrameContentSequence */
-    MTM_TRY(mtm_dicom_put_i64(b, 0x00209157, NULL, index, 2, err)); /* DimensionIndexValues */
+    MTM_TRY(begin(b, 0x00209111, err)); /* FrameContentSequence */
+    MTM_TRY(mtm_dicom_put_i64(b, 0x00209157, NULL, index + label_map, 2 - label_map,
+                              err)); /* DimensionIndexValues */
     MTM_TRY(end(b, err));
     MTM_TRY(begin(b, 0x00209113, err)); /* PlanePositionSequence */
     MTM_TRY(mtm_dicom_put_f64(b, 0x00200032, NULL, src->slices[f->slice].position, 3, err));
     MTM_TRY(end(b, err));
-    MTM_TRY(begin(b, 0x0062000A, err));                   /* SegmentIdentificationSequence */
-    MTM_TRY(put_i64(b, 0x0062000B, f->segment + 1, err)); /* ReferencedSegmentNumber */
-    MTM_TRY(end(b, err));
+    if (!label_map) {
+        MTM_TRY(begin(b, 0x0062000A, err));                   /* SegmentIdentificationSequence */
+        MTM_TRY(put_i64(b, 0x0062000B, f->segment + 1, err)); /* ReferencedSegmentNumber */
+        MTM_TRY(end(b, err));
+    }
     return mtm_dicom_end_item(b, err);
 }
 
@@ -190,13 +200,12 @@ static mtm_status put_moment(mtm_dicom_builder *b, mtm_error *err)
 }
 
 static mtm_status put_image(mtm_dicom_builder *b, const seg_source *src, const mtm_dicom_seg_options *opt,
-                            int64_t n_frames, mtm_error *err)
+                            int64_t n_frames, int bits, mtm_error *err)
 {
-    const int bits = opt->fractional ? 8 : 1;
     char uid[SEG_UID_ROOM];
 
     MTM_TRY(mtm_dicom_uid_new(uid, opt->write.uid_root, err));
-    MTM_TRY(mtm_dicom_put_text(b, DCM_SOP_CLASS, NULL, SEGMENTATION, err));
+    MTM_TRY(mtm_dicom_put_text(b, DCM_SOP_CLASS, NULL, opt->label_map ? LABEL_MAP : SEGMENTATION, err));
     MTM_TRY(mtm_dicom_put_text(b, DCM_SOP_INSTANCE, NULL, uid, err));
     MTM_TRY(mtm_dicom_put_text(b, 0x00080008, NULL, "DERIVED\\PRIMARY", err));
     MTM_TRY(put_i64(b, 0x00200013, 1, err));
@@ -213,6 +222,9 @@ static mtm_status put_image(mtm_dicom_builder *b, const seg_source *src, const m
     MTM_TRY(put_i64(b, 0x00280100, bits, err));
     MTM_TRY(put_i64(b, 0x00280101, bits, err));
     MTM_TRY(put_i64(b, 0x00280102, bits - 1, err));
+    if (opt->label_map)
+        MTM_TRY(mtm_dicom_put_i64(b, 0x00280120, "US", (const int64_t[]){0}, 1,
+                                  err)); /* PixelPaddingValue: what no segment holds */
     return put_i64(b, 0x00280103, 0, err);
 }
 
@@ -233,17 +245,17 @@ static mtm_status put_references(mtm_dicom_builder *b, const seg_source *src, mt
 }
 
 mtm_status dcm_seg_header(mtm_dicom_builder *b, const seg_source *src, const mtm_dicom_segment *segments,
-                          int32_t n_segments, const seg_frame *frames, int64_t n_frames,
+                          int32_t n_segments, const seg_frame *frames, int64_t n_frames, int bits,
                           const mtm_dicom_seg_options *opt, mtm_error *err)
 {
     MTM_TRY(put_series(b, src, opt, err));
-    MTM_TRY(put_image(b, src, opt, n_frames, err));
-    MTM_TRY(put_segments(b, segments, n_segments, opt->fractional, err));
+    MTM_TRY(put_image(b, src, opt, n_frames, bits, err));
+    MTM_TRY(put_segments(b, segments, n_segments, opt, err));
     MTM_TRY(put_references(b, src, err));
-    MTM_TRY(put_dimensions(b, opt->write.uid_root, err));
+    MTM_TRY(put_dimensions(b, opt, err));
     MTM_TRY(put_shared(b, src, err));
     MTM_TRY(mtm_dicom_begin_sequence(b, 0x52009230u, err)); /* PerFrameFunctionalGroupsSequence */
     for (int64_t f = 0; f < n_frames; f++)
-        MTM_TRY(put_frame(b, src, &frames[f], err));
+        MTM_TRY(put_frame(b, src, &frames[f], opt->label_map, err));
     return mtm_dicom_end_sequence(b, err);
 }

@@ -49,15 +49,6 @@ static const holds *holds_of(const char *codec)
     return NULL;
 }
 
-/* A compressed icon is in the syntax of the whole (PS3.5 A.4), and would have to be turned too. */
-static bool has_compressed_icon(const mtm_dicom *d)
-{
-    for (int32_t i = 0; i < d->n; i++)
-        if (d->elements[i].depth > 0 && d->elements[i].flags & MTM_DICOM_ENCAPSULATED)
-            return true;
-    return false;
-}
-
 static mtm_status fit_check(const dcm_recode *r, const holds *h, mtm_error *err)
 {
     const mtm_dicom_pixels *const p = &r->source->pixels;
@@ -74,9 +65,6 @@ static mtm_status fit_check(const dcm_recode *r, const holds *h, mtm_error *err)
     if (p->samples > h->most_samples)
         return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "%s holds %d samples per pixel, not %d", to,
                         h->most_samples, p->samples);
-    if (has_compressed_icon(r->d))
-        return mtm_fail(err, MTM_E_UNSUPPORTED, -1,
-                        "an icon inside is compressed too, and icons are not transcoded");
     return MTM_OK;
 }
 
@@ -145,11 +133,11 @@ static void photometric_choose(dcm_recode *r, const holds *to)
         snprintf(r->photometric, sizeof r->photometric, "%s", "YBR_FULL_422");
 }
 
-static mtm_status plan(dcm_recode *r, mtm_error *err)
+mtm_status dcm_recode_plan(dcm_recode *r, mtm_error *err)
 {
     const holds *const from = holds_of(r->from->codec), *const to = holds_of(r->to->codec);
     const mtm_dicom_pixels *p;
-    bool spare;
+    bool spare, native;
 
     r->lossy = !r->to->lossless;
     MTM_TRY(syntax_check(r, from, to, err));
@@ -157,10 +145,11 @@ static mtm_status plan(dcm_recode *r, mtm_error *err)
     p = &r->source->pixels;
     MTM_TRY(fit_check(r, to, err));
     spare = p->bits_allocated > p->bits_stored;
+    native = !p->encapsulated || !strcmp(p->codec, "none");
     r->cells = to->whole_cells;
-    r->native_cells = r->cells && !p->encapsulated && strcmp(p->photometric, "YBR_FULL_422") != 0 &&
+    r->native_cells = r->cells && native && strcmp(p->photometric, "YBR_FULL_422") != 0 &&
                       (p->bits_allocated == 8 || p->bits_allocated == 16 || p->bits_allocated == 32);
-    r->check_unused = !r->cells && !p->encapsulated && spare &&
+    r->check_unused = !r->cells && native && spare &&
                       (p->bits_allocated == 8 || p->bits_allocated == 16 || p->bits_allocated == 32);
     r->bits_allocated = p->bits_allocated == 1    ? 1
                         : p->bits_allocated <= 8  ? 8
@@ -232,14 +221,10 @@ static mtm_status put_lossy(mtm_dicom_builder *b, const dcm_recode *r, mtm_error
     return mtm_dicom_put_text(b, DCM_SOP_INSTANCE, NULL, uid, err);
 }
 
-/* A copy of the header in which only what the new syntax makes untrue is different. */
-static mtm_status header_make(mtm_dicom **out, const dcm_recode *r, mtm_error *err)
+mtm_status dcm_recode_header(mtm_dicom_builder *b, const dcm_recode *r, mtm_error *err)
 {
     const mtm_dicom_pixels *const p = &r->source->pixels;
-    MTM_AUTO(mtm_dicom_builder) b = NULL;
 
-    MTM_TRY(mtm_dicom_builder_new(&b, err));
-    MTM_TRY(dcm_copy_all(b, r->d, NULL, err));
     if (strcmp(r->photometric, p->photometric))
         MTM_TRY(mtm_dicom_put_text(b, PHOTOMETRIC, NULL, r->photometric, err));
     if (r->planar >= 0 && (r->planar != p->planar || !mtm_dicom_find(r->d, NULL, PLANAR)))
@@ -248,8 +233,17 @@ static mtm_status header_make(mtm_dicom **out, const dcm_recode *r, mtm_error *e
         MTM_TRY(put_u16(b, BITS_ALLOCATED, r->bits_allocated, err));
     if (!r->native_cells && p->high_bit != p->bits_stored - 1)
         MTM_TRY(put_u16(b, HIGH_BIT, p->bits_stored - 1, err));
-    if (r->lossy)
-        MTM_TRY(put_lossy(b, r, err));
+    return r->lossy ? put_lossy(b, r, err) : MTM_OK;
+}
+
+/* A copy of the header in which only what the new syntax makes untrue is different. */
+static mtm_status header_make(mtm_dicom **out, const dcm_recode *r, mtm_error *err)
+{
+    MTM_AUTO(mtm_dicom_builder) b = NULL;
+
+    MTM_TRY(mtm_dicom_builder_new(&b, err));
+    MTM_TRY(dcm_copy_all(b, r->d, NULL, err));
+    MTM_TRY(dcm_recode_header(b, r, err));
     return mtm_dicom_build(out, b, err);
 }
 
@@ -354,10 +348,11 @@ static mtm_status run(dcm_recode *r, mtm_writer *w, mtm_error *err)
     dcm_watch ratio = {.tag = LOSSY_RATIO};
     MTM_AUTO(mtm_dicom) d = NULL;
 
-    MTM_TRY(plan(r, err));
+    MTM_TRY(dcm_recode_plan(r, err));
     MTM_TRY(header_make(&d, r, err));
-    r->ratio = &ratio;
-    MTM_TRY(dcm_write_to(w, d, r->to, r->options->uid_root, &pixels, &ratio, err));
+    if (r->lossy) /* else the ratio there tells of an earlier loss */
+        r->ratio = &ratio;
+    MTM_TRY(dcm_write_to(w, d, r->to, r->options->uid_root, &pixels, r->ratio, err));
     return r->options->no_proof ? MTM_OK : prove(r, mtm_writer_temp(w), err);
 }
 

@@ -56,29 +56,45 @@ static mtm_status whole_check(const mtm_dicom *d, mtm_error *err)
     return MTM_OK;
 }
 
+/* What is put into w is what `to` asks for. d's icons are native where they must be. */
+static mtm_status put(mtm_writer *w, const mtm_dicom *d, const dcm_syntax *from, const dcm_syntax *to,
+                      const mtm_dicom_write_options *options, mtm_error *err)
+{
+    MTM_TRY(whole_check(d, err));
+    if (same_pixels(from, to) || !has_pixels(d))
+        return dcm_write_to(w, d, to, options->uid_root, NULL, NULL, err);
+    return dcm_transcode(w, d, from, to, options, err);
+}
+
+mtm_status dcm_write(mtm_writer *w, const mtm_dicom *d, const mtm_dicom_write_options *options,
+                     mtm_error *err)
+{
+    MTM_AUTO(mtm_dicom) plain = NULL;
+    const dcm_syntax *from, *to;
+
+    MTM_TRY(syntax_of(&from, d->transfer_syntax, err));
+    MTM_TRY(syntax_of(&to, options->transfer_syntax ? options->transfer_syntax : d->transfer_syntax, err));
+    if (d->pixels_left_out)
+        return mtm_fail(err, MTM_E_INVAL, -1,
+                        "the data set was opened without its pixel data, and would lose it");
+    if (from != to && dcm_has_compressed_icon(d))
+        MTM_TRY(dcm_icons_decode(&plain, d, from, options, err));
+    return put(w, plain ? plain : d, from, to, options, err);
+}
+
 mtm_status mtm_dicom_write(const char *path, const mtm_dicom *d, const mtm_dicom_write_options *opt,
                            mtm_error *err)
 {
     static const mtm_dicom_write_options standard = {.struct_size = sizeof standard};
     const mtm_dicom_write_options *const options = opt ? opt : &standard;
     MTM_AUTO(mtm_writer) w = NULL;
-    const dcm_syntax *from, *to;
     mtm_status s;
 
     if (options->struct_size != sizeof *options)
         return mtm_fail(err, MTM_E_INVAL, -1, "mtm_dicom_write_options is of another version");
-    MTM_TRY(syntax_of(&from, d->transfer_syntax, err));
-    MTM_TRY(syntax_of(&to, options->transfer_syntax ? options->transfer_syntax : d->transfer_syntax, err));
-    if (d->pixels_left_out)
-        return mtm_fail(err, MTM_E_INVAL, -1,
-                        "the data set was opened without its pixel data, and would lose it");
     s = mtm_writer_open(&w, path, err);
     if (s == MTM_OK)
-        s = whole_check(d, err);
-    if (s == MTM_OK && (same_pixels(from, to) || !has_pixels(d)))
-        s = dcm_write_to(w, d, to, options->uid_root, NULL, NULL, err);
-    else if (s == MTM_OK)
-        s = dcm_transcode(w, d, from, to, options, err);
+        s = dcm_write(w, d, options, err);
     if (s == MTM_OK)
         s = mtm_writer_commit(w, err);
     return mtm_error_where(err, s, path);
