@@ -80,7 +80,7 @@ static int folder(const char *from, const char *to, const mtm_dicom_write_option
     for (int64_t i = 0; i < w.l->n_skipped && !quiet; i++)
         fprintf(stderr, "microtome: %s: left out: %s\n", w.l->skipped[i].path, w.l->skipped[i].why);
     if (w.l->n == 0)
-        code = (cli_bad(&err, "there is no DICOM file in it"), cli_fail(from, &err));
+        code = (cli_bad(&err, "there is no DICOM file in it"), cli_fail(from, &err), CLI_BAD_INPUT);
     work_end(&w);
     return code;
 }

@@ -9,7 +9,7 @@ import pathlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _core
-from ..errors import Error
+from ..errors import Error, InvalidError
 from .changes import Changes, changes_of, write_options
 from .dataset import Dataset, read
 
@@ -125,6 +125,8 @@ def write_seg(
     source: the series' files, slice by slice in the labels' order, or one multi-frame file. segments: what the values mean, by default
     one per value; values that none names are left out. keep_empty: frames without a voxel too. Errors: InvalidError.
     """
+    if fractional and label_map:
+        raise InvalidError("a segmentation is fractional or a label map, not both")
     files = (source,) if isinstance(source, (str, os.PathLike)) else tuple(source)
     _core.dicom_write_seg(
         os.fspath(path),

@@ -393,8 +393,6 @@ static mtm_status shape_check(const drawing *w, mtm_error *err)
 {
     const int lead = w->opt->fractional ? 1 : 0;
 
-    if (w->opt->fractional && w->opt->label_map)
-        return mtm_fail(err, MTM_E_INVAL, -1, "a segmentation is fractional or a label map, not both");
     if (w->a->ndim != 3 + lead)
         return mtm_fail(err, MTM_E_INVAL, -1, "labels are [Z, Y, X], fractions [S, Z, Y, X]");
     if (!w->opt->fractional && !mtm_dtype_is_integer(w->a->dtype))
@@ -425,6 +423,8 @@ static mtm_status write_drawing(drawing *w, const char *path, mtm_error *err)
 
 static mtm_status seg_run(drawing *w, const char *path, mtm_error *err)
 {
+    if (w->opt->fractional && w->opt->label_map)
+        return mtm_fail(err, MTM_E_INVAL, -1, "a segmentation is fractional or a label map, not both");
     MTM_TRY(dcm_seg_source_read(&w->src, w->opt->source, w->opt->n_source, err));
     MTM_TRY(shape_check(w, err));
     MTM_TRY(segments_choose(w, err));
