@@ -615,6 +615,10 @@ def test_single_bits(tmp_path, rng):
     mt.dicom.read(saved(tmp_path / "a.dcm", d)).save(tmp_path / "b.dcm", BIG)
     np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "b.dcm").pixel_array, a)
     np.testing.assert_array_equal(mt.dicom.read(tmp_path / "b.dcm").pixels(raw=True), a)
+    d, a = image("u16", rng)
+    d["PixelData"].VR = "OB"  # which 16 bits are not (PS3.5 A.2)
+    mt.dicom.read(saved(tmp_path / "a.dcm", d)).save(tmp_path / "b.dcm", BIG)
+    np.testing.assert_array_equal(pydicom.dcmread(tmp_path / "b.dcm").pixel_array, a)
 
 
 def test_float_pixels_stay_uncompressed(tmp_path, rng):

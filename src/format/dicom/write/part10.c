@@ -36,10 +36,12 @@ size_t dcm_unit_bytes(const mtm_dicom *d, const mtm_dicom_element *e)
 {
     const dcm_rule *const vr = dcm_rule_find(e->vr);
 
-    if (e->tag == DCM_PIXELS && !strcmp(e->vr, "OW")) {
+    if (e->tag == DCM_PIXELS && (!strcmp(e->vr, "OW") || !strcmp(e->vr, "OB"))) {
         const int64_t bits = dcm_i64(d, e->parent < 0 ? NULL : &d->elements[e->parent], BITS_ALLOCATED, 16);
 
-        return bits == 1 ? 1 : bits == 32 ? 4 : bits == 64 ? 8 : 2;
+        if (bits == 1 || (bits <= 8 && e->vr[1] == 'B'))
+            return 1;
+        return bits == 32 ? 4 : bits == 64 ? 8 : 2;
     }
     return vr ? vr->unit_bytes : 1;
 }
@@ -157,15 +159,16 @@ static bool is_big(const dcm_part10 *p, int32_t i)
     return p->to->big_endian && !(p->plan[i] & DCM_PLAN_IMPLICIT);
 }
 
-/* What the element is called in explicit VR. Single bits in big endian are bytes (PS3.5 A.3), as nobody agrees on turned words. */
+/* What the element is called in explicit VR. Big endian pixels (PS3.5 A.3): single bits are bytes, as nobody agrees on turned words, and
+ * longer cells are words, whatever their source says. */
 static const char *vr_written(const dcm_part10 *p, int32_t i)
 {
     const mtm_dicom_element *const e = &p->d->elements[i];
 
     if (p->plan[i] & DCM_PLAN_AS_UN || !dcm_rule_find(e->vr))
         return "UN";
-    if (is_big(p, i) && e->tag == DCM_PIXELS && !strcmp(e->vr, "OW") && dcm_unit_bytes(p->d, e) == 1)
-        return "OB";
+    if (is_big(p, i) && e->tag == DCM_PIXELS && (!strcmp(e->vr, "OW") || !strcmp(e->vr, "OB")))
+        return dcm_unit_bytes(p->d, e) == 1 ? "OB" : "OW";
     return e->vr;
 }
 
