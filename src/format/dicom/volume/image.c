@@ -55,6 +55,15 @@ static mtm_status image_begin(dcm_image **out, const char *path, const mtm_open_
 
 /* ---- planes -------------------------------------------------------------------------------------------- */
 
+/* A mosaic's slices are parts of its one frame. */
+static void tile_set(dcm_plane *plane, const dcm_mosaic *m)
+{
+    if (!m->n)
+        return;
+    plane->y = plane->frame / m->across * m->rows, plane->x = plane->frame % m->across * m->columns;
+    plane->frame = 0;
+}
+
 /* Copies the files that the stack refers to, numbered anew. */
 static mtm_status copy_files(dcm_image *im, const dcm_set *set, const dcm_stack *stack, mtm_error *err)
 {
@@ -78,7 +87,9 @@ static mtm_status copy_files(dcm_image *im, const dcm_set *set, const dcm_stack 
             im->base.info.file_bytes += f->id.size_bytes;
             number[s->file] = ++im->n_files;
         }
-        im->planes[i] = (dcm_plane){number[s->file] - 1, s->frame, s->slope, s->inter};
+        im->planes[i] =
+            (dcm_plane){.file = number[s->file] - 1, .frame = s->frame, .slope = s->slope, .inter = s->inter};
+        tile_set(&im->planes[i], &set->files[s->file].mosaic);
     }
     im->n_planes = n;
     im->open = mtm_alloc_zero((size_t)im->n_files, sizeof *im->open);
@@ -146,6 +157,7 @@ static void set_layout(dcm_image *im, const dcm_set *set, const dcm_stack *stack
     mtm_image_info *const info = &im->base.info;
     const dcm_slice *const first = &set->slices[stack->slices[0]];
     const mtm_dicom_pixels *const p = &im->files[0].pixels;
+    const dcm_mosaic *const m = &im->files[0].mosaic;
     const bool known = first->has & DCM_SLICE_SPACING;
     const double spacing[2] = {known ? first->spacing[0] : 1, known ? first->spacing[1] : 1};
     int32_t n = 0;
@@ -158,8 +170,8 @@ static void set_layout(dcm_image *im, const dcm_set *set, const dcm_stack *stack
     if (stack->geometry || (stack->nz > 1 && !stack->cine))
         AXIS('Z', stack->nz, stack->geometry ? column_length(info->affine, 2) : 1);
     im->outer = n;
-    AXIS('Y', p->rows, stack->geometry ? column_length(info->affine, 1) : spacing[0]);
-    AXIS('X', p->columns, stack->geometry ? column_length(info->affine, 0) : spacing[1]);
+    AXIS('Y', m->n ? m->rows : p->rows, stack->geometry ? column_length(info->affine, 1) : spacing[0]);
+    AXIS('X', m->n ? m->columns : p->columns, stack->geometry ? column_length(info->affine, 0) : spacing[1]);
     if (p->channels > 1)
         AXIS('C', p->channels, 1);
 #undef AXIS

@@ -119,6 +119,27 @@ static bool has_pixels(const mtm_dicom *d)
            mtm_dicom_find(d, NULL, DCM_DOUBLE_PIXELS);
 }
 
+/* The slices of a mosaic, or the mosaic as it stands where the header does not say enough of them. */
+static mtm_status mosaic_read(dcm_set *s, dcm_file *f, const mtm_dicom *d, mtm_error *err)
+{
+    dcm_mosaic m = {0};
+    dcm_slice whole;
+
+    dcm_slice_init(&whole);
+    slices_read(d, &whole, 1);
+    if (dcm_mosaic_get(&m, d, &f->pixels, &whole)) {
+        f->n = m.n, f->mosaic = m;
+        f->flags &= ~(uint32_t)DCM_FILE_MOSAIC;
+        MTM_TRY(dcm_set_grow(s, f->n, &f->first, err));
+        dcm_mosaic_place(&m, &f->pixels, &whole, s->slices + f->first);
+        return MTM_OK;
+    }
+    f->n = (int32_t)mtm_min_i64(f->pixels.frames, INT32_MAX);
+    MTM_TRY(dcm_set_grow(s, f->pixels.frames, &f->first, err));
+    slices_read(d, s->slices + f->first, f->n);
+    return MTM_OK;
+}
+
 mtm_status dcm_file_read(dcm_set *s, dcm_file *f, const mtm_dicom *d, bool *image, mtm_error *err)
 {
     *image = has_pixels(d);
@@ -136,6 +157,8 @@ mtm_status dcm_file_read(dcm_set *s, dcm_file *f, const mtm_dicom *d, bool *imag
     if (f->pixels.has_modality_lut && f->pixels.channels == 1)
         f->flags |= DCM_FILE_LUT;
     native_set(f, d);
+    if (f->flags & DCM_FILE_MOSAIC)
+        return mosaic_read(s, f, d, err);
     f->n = (int32_t)mtm_min_i64(f->pixels.frames, INT32_MAX);
     MTM_TRY(dcm_set_grow(s, f->pixels.frames, &f->first, err));
     slices_read(d, s->slices + f->first, f->n);

@@ -132,7 +132,7 @@ static mtm_status native_rows(read_job *j, reader *r, const mtm_source *source, 
 {
     const mtm_dicom_pixels *const p = &f->pixels;
     const int64_t sample = (int64_t)mtm_dtype_size(p->raw_dtype), pitch = p->columns * sample;
-    const int64_t x = j->box->start[j->im->outer + 1];
+    const int64_t x = plane->x + j->box->start[j->im->outer + 1];
     uint8_t *const bytes = mtm_buffer_data(r->chunk);
     const uint64_t at =
         f->offset_bytes + (uint64_t)plane->frame * (uint64_t)(p->rows * pitch) + (uint64_t)(y * pitch);
@@ -163,7 +163,7 @@ static mtm_status native_plane(read_job *j, reader *r, const dcm_plane *plane, c
 {
     const dcm_file *const f = &j->im->files[plane->file];
     const int64_t pitch = f->pixels.columns * (int64_t)mtm_dtype_size(f->pixels.raw_dtype);
-    const int64_t most = mtm_max_i64(CHUNK_BYTES / pitch, 1), y0 = j->box->start[j->im->outer];
+    const int64_t most = mtm_max_i64(CHUNK_BYTES / pitch, 1), y0 = plane->y + j->box->start[j->im->outer];
     MTM_AUTO(mtm_source) opened = NULL;
     const mtm_source *source = j->im->open[plane->file].d ? j->im->open[plane->file].d->source : NULL;
     mtm_status s = source ? MTM_OK : mtm_source_open(&opened, f->path, err);
@@ -196,7 +196,8 @@ static mtm_status decode_plane(read_job *j, reader *r, const dcm_decoder *x, con
 {
     const int32_t o = j->im->outer;
     const int64_t *const start = j->box->start + o, *const size = j->box->size + o;
-    const int64_t region[4] = {start[0], start[0] + size[0], start[1], start[1] + size[1]};
+    const int64_t y = plane->y + start[0], x0 = plane->x + start[1];
+    const int64_t region[4] = {y, y + size[0], x0, x0 + size[1]};
     const int64_t channels = j->im->files[plane->file].pixels.channels;
     const double slope = j->stored ? 1 : plane->slope, inter = j->stored ? 0 : plane->inter;
     uint32_t notes = 0;

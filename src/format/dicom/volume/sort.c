@@ -33,7 +33,8 @@ void dcm_names(char *text, size_t room, const dcm_set *set, const int32_t *slice
         char name[80];
 
         if (f->n > 1)
-            snprintf(name, sizeof name, "%.52s frame %" PRId64, base_name(f->path), s->frame + 1);
+            snprintf(name, sizeof name, "%.52s %s %" PRId64, base_name(f->path),
+                     f->mosaic.n ? "tile" : "frame", s->frame + 1);
         else
             snprintf(name, sizeof name, "%.64s", base_name(f->path));
         const size_t used = strlen(name);
@@ -64,7 +65,7 @@ static const char *difference(const dcm_set *set, const dcm_slice *a, const dcm_
 
     if ((fa->flags ^ fb->flags) & DCM_FILE_LOCALIZER)
         return "ImageType (localisers)";
-    if (pa->rows != pb->rows || pa->columns != pb->columns)
+    if (pa->rows != pb->rows || pa->columns != pb->columns || fa->mosaic.across != fb->mosaic.across)
         return "size (Rows, Columns)";
     if (pa->dtype != pb->dtype || pa->channels != pb->channels)
         return "type of pixels";

@@ -30,9 +30,8 @@ static const vendor vendors[] = {
      SINGLE},
 };
 
-/* Element `low` of the block that `creator` reserved in `group` (PS3.5 7.8.1); NULL: there is none. */
-static const mtm_dicom_element *private_find(const mtm_dicom *d, const mtm_dicom_element *item,
-                                             uint32_t group, const char *creator, uint32_t low)
+const mtm_dicom_element *dcm_private_find(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t group,
+                                          const char *creator, uint32_t low)
 {
     int32_t i = item ? dcm_index(d, item) + 1 : 0;
     const int32_t end = item ? dcm_next(d, dcm_index(d, item)) : d->n;
@@ -77,7 +76,7 @@ static void direction_set(const mtm_dicom *d, const mtm_dicom_element *item, con
 
     for (int i = 0; i < 3; i++) {
         const mtm_dicom_element *const e =
-            private_find(d, item, v->direction_group, v->direction_creator, v->direction[one ? 0 : i]);
+            dcm_private_find(d, item, v->direction_group, v->direction_creator, v->direction[one ? 0 : i]);
 
         if (!number(d, e, v->direction_form, one ? i : 0, &g[i]))
             return;
@@ -91,7 +90,8 @@ void dcm_vendor_diffusion(const mtm_dicom *d, const mtm_dicom_element *item, dcm
         const vendor *const v = &vendors[i];
         double b;
 
-        if (!number(d, private_find(d, item, v->group, v->creator, v->b_value), v->b_form, 0, &b) || b < 0)
+        if (!number(d, dcm_private_find(d, item, v->group, v->creator, v->b_value), v->b_form, 0, &b) ||
+            b < 0)
             continue;
         s->vary[DCM_VARY_B_VALUE] = fmod(b, 1e9); /* GE adds 1e9 to say that the number is exact */
         if (b > 0 && isnan(s->vary[DCM_VARY_GRADIENT_X]))

@@ -82,12 +82,19 @@ typedef struct dcm_slice {
 
 enum {
     DCM_FILE_LOCALIZER = 1,
-    DCM_FILE_CINE = 2,   /* frames follow each other in time */
-    DCM_FILE_NATIVE = 4, /* whole samples lie in the file one after another from offset_bytes on */
-    DCM_FILE_SWAP = 8,   /* in the other byte order */
-    DCM_FILE_MOSAIC = 16,
-    DCM_FILE_LUT = 32 /* gray values go through a modality LUT */
+    DCM_FILE_CINE = 2,    /* frames follow each other in time */
+    DCM_FILE_NATIVE = 4,  /* whole samples lie in the file one after another from offset_bytes on */
+    DCM_FILE_SWAP = 8,    /* in the other byte order */
+    DCM_FILE_MOSAIC = 16, /* of slices, and not taken apart */
+    DCM_FILE_LUT = 32     /* gray values go through a modality LUT */
 };
+
+/* n slices as tiles of one image, `across` in a row and in a column. */
+typedef struct dcm_mosaic {
+    int32_t n, across;     /* n 0: none */
+    int64_t rows, columns; /* of a tile */
+    bool backwards;        /* against the normal */
+} dcm_mosaic;
 
 /* One instance. */
 typedef struct dcm_file {
@@ -98,6 +105,7 @@ typedef struct dcm_file {
     uint32_t flags;
     int64_t instance_number; /* INT64_MAX: none */
     uint64_t offset_bytes;   /* NATIVE: of frame 0 */
+    dcm_mosaic mosaic;       /* its slices are tiles */
     int32_t first, n;        /* its slices */
 } dcm_file;
 
@@ -125,11 +133,19 @@ void dcm_slice_init(dcm_slice *s);
 void dcm_slice_classic(const mtm_dicom *d, const mtm_dicom_element *item, dcm_slice *s);
 /* What s has not, from `more`. */
 void dcm_slice_merge(dcm_slice *s, const dcm_slice *more);
+/* Whether the image is a mosaic whose tiles are all known; `whole`: what the header says of it (mosaic.c). */
+bool dcm_mosaic_get(dcm_mosaic *m, const mtm_dicom *d, const mtm_dicom_pixels *p, const dcm_slice *whole);
+/* Its n slices. */
+void dcm_mosaic_place(const dcm_mosaic *m, const mtm_dicom_pixels *p, const dcm_slice *whole,
+                      dcm_slice *slices);
 /* Numbers of a slice that differ between the frames of a multi-frame image without functional groups. */
 void dcm_slices_multiframe(const mtm_dicom *d, dcm_slice *slices, int64_t n);
 /* The same from functional groups; false: there are none. */
 bool dcm_slices_groups(const mtm_dicom *d, dcm_slice *slices, int64_t n);
 
+/* Element `low` of the block that `creator` reserved in `group` (PS3.5 7.8.1); NULL: there is none (vendor.c). */
+const mtm_dicom_element *dcm_private_find(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t group,
+                                          const char *creator, uint32_t low);
 /* b-value and gradient direction from the private elements of Siemens, GE and Philips (vendor.c). */
 void dcm_vendor_diffusion(const mtm_dicom *d, const mtm_dicom_element *item, dcm_slice *s);
 

@@ -12,6 +12,7 @@ typedef struct dcm_plane {
     int32_t file;
     int64_t frame;
     double slope, inter;
+    int64_t y, x; /* its first pixel in the frame: of mosaics not 0 */
 } dcm_plane;
 
 typedef struct dcm_open_file {
