@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "py"))
 
 import dicom_judges  # noqa: E402
-from pydicom.uid import UID  # noqa: E402
+import microtome as mt  # noqa: E402
 
 PAGE = ROOT / "doc" / "formats.md"
 BEGIN, END = "<!-- dicom pixels: begin -->\n", "<!-- dicom pixels: end -->\n"
@@ -24,7 +24,7 @@ def lines():
     yield "|---|---|---|---|"
     for (uid, photometric, depth), judges in sorted(dicom_judges.table(dicom_judges.files()).items()):
         said = ", ".join(f"{name} {n}" for name, n in sorted(judges.items())) or "–"
-        yield f"| {uid.removeprefix('1.2.840.10008.')} {UID(uid).name} | {photometric} | {depth} | {said} |"
+        yield f"| {uid.removeprefix('1.2.840.10008.')} {mt.dicom.uid(uid).name} | {photometric} | {depth} | {said} |"
 
 
 def main():

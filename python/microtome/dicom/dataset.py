@@ -140,6 +140,13 @@ class Dataset:
     def __init__(self, core: Any, item: int = TOP, prefix: str = "") -> None:
         self._core, self._item, self._prefix = core, item, prefix
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in Dataset.__slots__:
+            raise AttributeError(
+                f"data sets never change: ds.edit({{{name!r}: …}}) makes another one, which save() writes"
+            )
+        object.__setattr__(self, name, value)
+
     # ---- look-up
 
     def _number(self, key: Key) -> int:
