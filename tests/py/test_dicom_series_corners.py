@@ -256,6 +256,19 @@ def test_several_gaps_of_few_slices(tmp_path, volume, missing):
         mt.open(tmp_path / "s")
 
 
+def test_steps_of_a_micrometre(tmp_path, volume):
+    save(tmp_path / "s", slices(volume, step=0.001, spacing=(0.002, 0.001)))
+    im = mt.open(tmp_path / "s")
+    assert im.spacing == pytest.approx((0.001, 0.002, 0.001))
+    np.testing.assert_array_equal(im.read(), volume)
+    save(
+        tmp_path / "g",
+        [d for z, d in enumerate(slices(volume, step=0.001, spacing=(0.002, 0.001))) if z != 3],
+    )
+    with pytest.raises(mt.InvalidError, match="1 slice is missing"):
+        mt.open(tmp_path / "g")
+
+
 @pytest.mark.parametrize("tilt", [12.5, -20])
 @pytest.mark.parametrize("cosines", [AXIAL, OBLIQUE])
 def test_tilt_of_either_sign(tmp_path, volume, tilt, cosines):

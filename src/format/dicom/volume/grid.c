@@ -1,7 +1,7 @@
 /* format/dicom/volume/grid.c: whether sorted slices lie on one regular grid, and the grid's step. The step is the real way
  * from slice to slice, so that a tilted gantry gives a sheared affine.
  *
- * Tolerances, as doc/dicom-series.md states them: a slice lies within 5 % of the step (at least 0.01 mm) of its place on the grid; more than
+ * Tolerances, as doc/dicom-series.md states them: a slice lies within 5 % of the step (at least what one place is, sort.c) of its place on the grid; more than
  * 1 % is noted.
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
@@ -11,7 +11,6 @@
 
 #define OFF_GRID   0.05
 #define OFF_NOTED  0.01
-#define OFF_ALWAYS 0.01 /* mm */
 #define GAP        1.5  /* of the usual step */
 #define TILT_NOTED 0.05 /* degrees */
 
@@ -221,9 +220,9 @@ static mtm_status regular(dcm_sorter *s, const int32_t *slices, int64_t nz, int6
     return dcm_stack_add(s, &stack, slices, nz * nt, err);
 }
 
-static double tolerance(const double step[3])
+static double tolerance(const dcm_slice *first, const double step[3])
 {
-    return fmax(OFF_ALWAYS, OFF_GRID * length(step));
+    return fmax(dcm_same_place(first), OFF_GRID * length(step));
 }
 
 /* Runs of regular steps, each as long as it can be; [1, nz]. */
@@ -242,7 +241,7 @@ static mtm_status split_runs(dcm_sorter *s, const int32_t *slices, int64_t nz, m
             const double *const a = position(s, slices[end - 1]), *const b = position(s, slices[end]);
             const double here[3] = {b[0] - a[0], b[1] - a[1], b[2] - a[2]};
 
-            if (distance(here, first) > tolerance(first))
+            if (distance(here, first) > tolerance(&s->set->slices[slices[at]], first))
                 break;
         }
         if (end - at == 2 && end < nz && end + 1 < nz) {
@@ -264,7 +263,7 @@ mtm_status dcm_grid_make(dcm_sorter *s, int32_t *slices, int64_t nz, int64_t nt,
 
     if (nz > 1)
         off = fit(s, slices, nz, step, &worst);
-    if (nz > 1 && off > tolerance(step)) {
+    if (nz > 1 && off > tolerance(&s->set->slices[slices[0]], step)) {
         if (!s->split)
             return irregular(s, slices, nz, worst, off, err);
         for (int64_t t = 0; t < nt; t++)
@@ -272,7 +271,7 @@ mtm_status dcm_grid_make(dcm_sorter *s, int32_t *slices, int64_t nz, int64_t nt,
         return MTM_OK;
     }
     if (nt > 1) {
-        const mtm_status aside = shifted(s, slices, nz, nt, nz > 1 ? tolerance(step) : OFF_ALWAYS, err);
+        const mtm_status aside = shifted(s, slices, nz, nt, tolerance(&s->set->slices[slices[0]], step), err);
 
         if (aside != MTM_OK && !s->split)
             return aside;

@@ -1,7 +1,8 @@
 /* format/dicom/volume/sort.c: the frames of one series, told apart by what one grid cannot mix, and put in order along the
  * normal. Whatever does not fit is an error that names the instances, or with `split` a stack of its own.
  *
- * Tolerances, as doc/dicom-series.md states them: direction cosines 1e-4, pixel spacing 1e-4 of itself, one place 0.01 mm.
+ * Tolerances, as doc/dicom-series.md states them: direction cosines 1e-4, pixel spacing 1e-4 of itself, one place 0.01 mm, or 5 % of a pixel
+ * where pixels are small (microscopes).
  * SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +11,6 @@
 
 #define SAME_COSINE  1e-4
 #define SAME_SPACING 1e-4
-#define SAME_PLACE   0.01
 
 /* ---- naming -------------------------------------------------------------------------------------------- */
 
@@ -169,12 +169,19 @@ static mtm_status sort_slices(dcm_set *set, int32_t *slices, int32_t n, bool by_
     return MTM_OK;
 }
 
+double dcm_same_place(const dcm_slice *s)
+{
+    const double pixel = s->has & DCM_SLICE_SPACING ? fmin(s->spacing[0], s->spacing[1]) : 1;
+
+    return fmin(0.01, 0.05 * pixel);
+}
+
 /* End of the run of slices at the place of slices[i]. */
 static int32_t place_end(const dcm_set *set, const int32_t *slices, int32_t n, int32_t i)
 {
-    const double at = set->slices[slices[i]].along;
+    const double at = set->slices[slices[i]].along, same = dcm_same_place(&set->slices[slices[i]]);
 
-    while (i < n && set->slices[slices[i]].along - at <= SAME_PLACE)
+    while (i < n && set->slices[slices[i]].along - at <= same)
         i++;
     return i;
 }
@@ -227,7 +234,7 @@ static mtm_status peel(dcm_sorter *s, int32_t *slices, int32_t n, mtm_error *err
 
 mtm_status dcm_sort_split(dcm_sorter *s, int32_t *slices, int32_t n, mtm_error *err)
 {
-    const uint64_t varying = dcm_axis_varying(s->set, slices, n, SAME_PLACE);
+    const uint64_t varying = dcm_axis_varying(s->set, slices, n, dcm_same_place(&s->set->slices[slices[0]]));
 
     for (int32_t at = 0, same; at < n; at += same) {
         MTM_TRY(dcm_axis_group(s->set, slices + at, n - at, varying, &same, err));

@@ -195,6 +195,8 @@ mtm_status dcm_stack_add(dcm_sorter *s, const dcm_stack *like, const int32_t *sl
 mtm_status dcm_sort_places(dcm_sorter *s, int32_t *slices, int32_t n, mtm_error *err); /* sort.c */
 /* The same for images that make no complete grid: a stack each of those that agree in what varies, and of duplicates. */
 mtm_status dcm_sort_split(dcm_sorter *s, int32_t *slices, int32_t n, mtm_error *err);
+/* How far apart slices of one place lie at most, mm. */
+double dcm_same_place(const dcm_slice *s);
 /* Bits of the attributes (SET, SEPARATE) in which images of one place differ; slices are sorted by place. */
 uint64_t dcm_axis_varying(const dcm_set *set, const int32_t *slices, int32_t n, double same_place);
 /* Moves those that agree with the first in `varying` to the front, in their order. */
