@@ -98,8 +98,10 @@ int64_t jls_bits_offset(const jls_bits *b, const jls_stream *s)
 
 mtm_status jls_bits_end(const jls_bits *b, const jls_stream *s, mtm_error *err)
 {
-    const size_t used = (size_t)jls_bits_offset(b, s), end = s->at;
-    size_t at = end;
+    if (b->total - jls_bits_taken(b) < 8)
+        return MTM_OK;
+    const size_t used = (size_t)jls_bits_offset(b, s);
+    size_t at = s->at;
 
     while (at > used && s->in[at - 1] == 0)
         at--;

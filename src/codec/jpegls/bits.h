@@ -33,7 +33,7 @@ int64_t jls_bits_offset(const jls_bits *b, const jls_stream *s);
 mtm_status jls_bits_end(const jls_bits *b, const jls_stream *s, mtm_error *err);
 
 /* At least 56 bits. */
-static inline void jls_bits_fill(jls_bits *b)
+static inline __attribute__((always_inline)) void jls_bits_fill(jls_bits *b)
 {
     uint64_t x;
 
@@ -49,13 +49,13 @@ static inline void jls_bits_fill(jls_bits *b)
 }
 
 /* n ≤ 63. */
-static inline void jls_bits_drop(jls_bits *b, uint32_t n)
+static inline __attribute__((always_inline)) void jls_bits_drop(jls_bits *b, uint32_t n)
 {
     b->buf <<= n, b->count -= n;
 }
 
 /* n ≤ 32 bits, of those that are there. */
-static inline uint32_t jls_bits_take(jls_bits *b, uint32_t n)
+static inline __attribute__((always_inline)) uint32_t jls_bits_take(jls_bits *b, uint32_t n)
 {
     const uint32_t x = (uint32_t)(b->buf >> 1 >> (63 - n));
 
@@ -64,13 +64,13 @@ static inline uint32_t jls_bits_take(jls_bits *b, uint32_t n)
 }
 
 /* Bits taken from start; more than there are once p has come to `last`. */
-static inline uint64_t jls_bits_taken(const jls_bits *b)
+static inline __attribute__((always_inline)) uint64_t jls_bits_taken(const jls_bits *b)
 {
     return (uint64_t)(b->p - b->start) * 8 - b->count;
 }
 
 /* Whether more bits were taken than there are, or something that is no code. */
-static inline bool jls_bits_over(const jls_bits *b)
+static inline __attribute__((always_inline)) bool jls_bits_over(const jls_bits *b)
 {
     return b->bad >> 17 || jls_bits_taken(b) > b->total;
 }
@@ -80,7 +80,8 @@ uint32_t jls_golomb_long(jls_bits *b, uint32_t k, uint32_t most, uint32_t escape
 
 /* The next value of the limited Golomb code (A.5.3): k ≤ 16; most: zeros in front of a value of escape_bits bits. Below 2^22, in a sound
  * stream below 2^17. */
-static inline uint32_t jls_golomb(jls_bits *b, uint32_t k, uint32_t most, uint32_t escape_bits)
+static inline __attribute__((always_inline)) uint32_t jls_golomb(jls_bits *b, uint32_t k, uint32_t most,
+                                                                 uint32_t escape_bits)
 {
     jls_bits_fill(b);
     const uint32_t zeros = (uint32_t)__builtin_clzll(b->buf | 1);

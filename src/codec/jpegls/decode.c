@@ -66,6 +66,7 @@ static void model_reset(model *m)
 static void model_make(model *m, const jls_scan *scan, int8_t *level)
 {
     const jls_presets *const p = &scan->presets;
+    const int32_t first[6] = {0, scan->near + 1, p->t[0], p->t[1], p->t[2], p->most + 1};
     const int32_t range = (p->most + 2 * scan->near) / (2 * scan->near + 1) + 1;
     const uint32_t all = bits_for((uint32_t)p->most), bits = all < 2 ? 2 : all;
 
@@ -76,10 +77,11 @@ static void model_make(model *m, const jls_scan *scan, int8_t *level)
     m->zeros = m->limit - m->value_bits - 1;
     m->first_a = (uint32_t)((range + 32) / 64 < 2 ? 2 : (range + 32) / 64);
     level += p->most;
-    for (int32_t d = 0; d <= p->most; d++) {
-        const int32_t l = d <= m->near ? 0 : d < p->t[0] ? 1 : d < p->t[1] ? 2 : d < p->t[2] ? 3 : 4;
+    for (int32_t i = 0; i < 5; i++) { /* the differences of each level are neighbours */
+        const size_t n = (size_t)(first[i + 1] - first[i]);
 
-        level[d] = (int8_t)l, level[-d] = (int8_t)-l;
+        memset(level + first[i], i, n);
+        memset(level - first[i + 1] + 1, -i, n);
     }
     m->level = level;
     model_reset(m);
@@ -235,15 +237,17 @@ static ALWAYS_INLINE void plane_row(model *m, jls_bits *from, bool masked, uint1
             c = b, b = d;
             continue;
         }
+        jls_bits copy = bits; /* so that only the copy has to be in memory */
         bool ended;
-        const int64_t end = x + run_length(&bits, width - x, index, &ended);
+        const int64_t end = x + run_length(&copy, width - x, index, &ended);
 
         for (; x < end; x++)
             row[x] = (uint16_t)a;
         if (ended) {
-            row[x] = (uint16_t)interruption(m, &bits, masked, index, a, above[x]);
+            row[x] = (uint16_t)interruption(m, &copy, masked, index, a, above[x]);
             x++;
         }
+        bits = copy;
         a = row[x - 1], b = above[x], c = above[x - 1];
     }
     *from = bits;
@@ -272,22 +276,22 @@ static ALWAYS_INLINE void pixel_row(model *m, jls_bits *from, bool masked, uint1
             x++;
             continue;
         }
+        jls_bits copy = bits;
         bool ended;
-        const int64_t end = x + run_length(&bits, width - x, index, &ended);
+        const int64_t end = x + run_length(&copy, width - x, index, &ended);
 
         for (int64_t i = x * n; i < end * n; i++)
             row[i] = row[i - n];
         x = end;
-        if (!ended)
-            break;
-        for (int32_t c = 0; c < n; c++) { /* all by RItype 0: A.7.2.1 */
+        for (int32_t c = 0; ended && c < n; c++) { /* all by RItype 0: A.7.2.1 */
             const int32_t a = row[(x - 1) * n + c], b = above[x * n + c];
-            const int32_t e = interruption_error(m, &bits, 0, run_bits[*index]);
+            const int32_t e = interruption_error(m, &copy, 0, run_bits[*index]);
 
             row[x * n + c] = (uint16_t)reconstruct(m, masked, a > b ? b - e : b + e);
         }
-        *index -= *index > 0;
-        x++;
+        if (ended)
+            *index -= *index > 0, x++;
+        bits = copy;
     }
     *from = bits;
 }
@@ -350,7 +354,7 @@ static uint16_t *buffer(const work *w, int64_t y, int32_t c)
     return w->rows + w->stride * (2 * c + (y & 1)) + (w->scan->interleave == JLS_BY_SAMPLE ? w->scan->n : 1);
 }
 
-static void decode_row(work *w, jls_bits *bits, int64_t y)
+static ALWAYS_INLINE void any_row(work *w, jls_bits *bits, int64_t y)
 {
     const int32_t n = w->scan->n;
     const int64_t width = w->s->width;
@@ -373,6 +377,28 @@ static void decode_row(work *w, jls_bits *bits, int64_t y)
     }
 }
 
+/* The same with the instructions for leading zeros and free shifts, which the way from sample to sample is full of. */
+static void decode_row(work *w, jls_bits *bits, int64_t y)
+{
+    any_row(w, bits, y);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("lzcnt,bmi,bmi2"))) static void decode_row_bmi2(work *w, jls_bits *bits, int64_t y)
+{
+    any_row(w, bits, y);
+}
+#endif
+
+static void (*choose_row(void))(work *, jls_bits *, int64_t)
+{
+#if defined(__x86_64__)
+    if (mtm_cpu_flags() & MTM_CPU_AVX2)
+        return decode_row_bmi2;
+#endif
+    return decode_row;
+}
+
 /* ---- to the caller --------------------------------------------------------------------------------------- */
 
 static void put_plane(const mtm_array *dst, int64_t y, int32_t c, const lines *l, int32_t i, int64_t width,
@@ -383,6 +409,9 @@ static void put_plane(const mtm_array *dst, int64_t y, int32_t c, const lines *l
 
     if (dst->dtype == MTM_U16 && dst->stride[1] == 2 && l->step == 1 && shift == 0)
         memcpy(to, from, (size_t)width * 2);
+    else if (dst->dtype == MTM_U8 && dst->stride[1] == 1 && l->step == 1 && shift == 0)
+        for (int64_t x = 0; x < width; x++)
+            to[x] = (char)(uint8_t)from[x];
     else if (dst->dtype == MTM_U16)
         for (int64_t x = 0; x < width; x++, from += l->step, to += dst->stride[1])
             *(uint16_t *)(void *)to = (uint16_t)((uint32_t)*from << shift & mask);
@@ -449,6 +478,7 @@ static mtm_status take_restart(jls_stream *s, int64_t interval, mtm_error *err)
 /* Rows y … end − 1, which nothing before them has a part in. */
 static mtm_status decode_interval(work *w, int64_t y, int64_t end, uint16_t *spare, mtm_error *err)
 {
+    void (*const row)(work *, jls_bits *, int64_t) = choose_row();
     const bool pixels = w->scan->interleave == JLS_BY_SAMPLE;
     jls_bits bits;
 
@@ -457,7 +487,7 @@ static mtm_status decode_interval(work *w, int64_t y, int64_t end, uint16_t *spa
     memset(w->index, 0, sizeof w->index);
     model_reset(&w->model);
     for (; y < end; y++) {
-        decode_row(w, &bits, y);
+        row(w, &bits, y);
         if (jls_bits_over(&bits)) {
             const bool cut = jls_bits_taken(&bits) > bits.total;
 
