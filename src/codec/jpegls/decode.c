@@ -1,8 +1,8 @@
 /* codec/jpegls/decode.c: context modelling, run mode and reconstruction of one scan (ITU-T T.87 annex A).
  *
- * A sample waits for the one before it: gradient, look-up, context, code, reconstruction, about 35 cycles. So everything a context is asked
- * for is made when it is updated (k, the flipped sign), the gradients are a table of all differences, and what goes up or down by the data
- * is computed without branches; run mode is the only branch that a picture decides.
+ * A sample waits for the one before it: gradient, look-up, context, code, reconstruction, some 30 cycles of latency. So everything a context
+ * is asked for is made when it is updated (k, the flipped sign), the gradients are a table of all differences, and what goes up or down by
+ * the data is computed without branches; run mode is the only branch that a picture decides.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "decode.h"
 #include "base/size.h"
@@ -260,19 +260,22 @@ static ALWAYS_INLINE void pixel_row(model *m, jls_bits *from, bool masked, uint1
     const int8_t *const level = m->level;
     jls_bits bits = *from;
 
+    int32_t left[JLS_MOST_PER_SCAN]; /* Ra of each */
+
     guard(row, above, width, n);
+    for (int32_t c = 0; c < n; c++)
+        left[c] = above[c];
     for (int64_t x = 0; x < width;) {
         uint16_t *const at = row + x * n, *const up = above + x * n;
         int32_t q[JLS_MOST_PER_SCAN], any = 0;
 
         for (int32_t c = 0; c < n; c++) {
-            q[c] =
-                81 * level[up[c + n] - up[c]] + 9 * level[up[c] - up[c - n]] + level[up[c - n] - at[c - n]];
+            q[c] = 81 * level[up[c + n] - up[c]] + 9 * level[up[c] - up[c - n]] + level[up[c - n] - left[c]];
             any |= q[c];
         }
         if (any) {
             for (int32_t c = 0; c < n; c++)
-                at[c] = (uint16_t)regular(m, &bits, masked, q[c], at[c - n], up[c], up[c - n]);
+                at[c] = (uint16_t)(left[c] = regular(m, &bits, masked, q[c], left[c], up[c], up[c - n]));
             x++;
             continue;
         }
@@ -291,6 +294,8 @@ static ALWAYS_INLINE void pixel_row(model *m, jls_bits *from, bool masked, uint1
         }
         if (ended)
             *index -= *index > 0, x++;
+        for (int32_t c = 0; c < n; c++)
+            left[c] = row[(x - 1) * n + c];
         bits = copy;
     }
     *from = bits;
@@ -442,6 +447,17 @@ static void undo_transform(int32_t transform, uint16_t *row, const lines *l, int
     }
 }
 
+/* Whether dst's pixels are the scan's, side by side. */
+static bool whole_pixels(const mtm_array *dst, const jls_scan *scan)
+{
+    const int64_t size = (int64_t)mtm_dtype_size(dst->dtype);
+
+    for (int32_t i = 0; i < scan->n; i++)
+        if (scan->component[i] != i)
+            return false;
+    return dst->shape[2] == scan->n && dst->stride[2] == size && dst->stride[1] == scan->n * size;
+}
+
 static void put_row(work *w, int64_t y, uint16_t *spare)
 {
     const jls_scan *const scan = w->scan;
@@ -453,6 +469,13 @@ static void put_row(work *w, int64_t y, uint16_t *spare)
             memcpy(spare + i * l.apart, l.first + i * l.apart, (size_t)(w->s->width * l.step) * 2);
         l.first = spare;
         undo_transform(w->s->transform, spare, &l, w->s->width, w->s->bits);
+    }
+    if (pixels && whole_pixels(w->dst, scan)) {
+        mtm_array all = *w->dst;
+
+        all.stride[1] = all.stride[2], l.step = 1;
+        put_plane(&all, y, 0, &l, 0, w->s->width * scan->n, scan->shift, (UINT32_C(1) << w->s->bits) - 1);
+        return;
     }
     for (int32_t i = 0; i < scan->n; i++)
         put_plane(w->dst, y, scan->component[i], &l, i, w->s->width, scan->shift,
