@@ -42,6 +42,10 @@ static int32_t kept(const mtm_dicom *d, int32_t i)
 /* Up to one byte of padding. Long values are left to the tests, turned ones too. */
 static bool same_value(const mtm_dicom_element *a, const mtm_dicom_element *b)
 {
+    const uint32_t tag = a->tag;
+
+    if (tag == 0x00280004 || tag == 0x00280006 || tag == 0x00280100 || tag == 0x00280102)
+        return true; /* what transcoding corrects */
     if (!a->value || !b->value || (a->flags ^ b->flags) & MTM_DICOM_BIG_ENDIAN ||
         a->flags & MTM_DICOM_SEQUENCE)
         return true;
@@ -63,6 +67,23 @@ static bool is_sorted(const mtm_dicom *d)
     return true;
 }
 
+/* Fragments of what is no pixel data, which no standard knows, are a sequence to readers of implicit VR. */
+static bool has_strange_fragments(const mtm_dicom *d)
+{
+    for (int32_t i = 0; i < d->n; i++)
+        if (d->elements[i].flags & MTM_DICOM_ENCAPSULATED && d->elements[i].tag != DCM_PIXELS)
+            return true;
+    return false;
+}
+
+/* (0200,eeee) in big endian has the bytes of (0002,eeee), so that readers take it for the file's head. */
+static bool begins_as_group_2(const mtm_dicom *d, const dcm_syntax *to)
+{
+    const int32_t first = kept(d, 0);
+
+    return to->big_endian && first < d->n && d->elements[first].tag >> 16 == 0x0200;
+}
+
 static void compare(const mtm_dicom *a, const mtm_dicom *b)
 {
     int32_t i = kept(a, 0), k = kept(b, 0);
@@ -76,6 +97,9 @@ static void compare(const mtm_dicom *a, const mtm_dicom *b)
         FUZZ_CHECK(x->tag == y->tag && x->depth == y->depth);
         FUZZ_CHECK(same_value(x, y));
     }
+    if (i < a->n || k < b->n)
+        fprintf(stderr, "%08x was there, %08x is\n", i < a->n ? a->elements[i].tag : 0,
+                k < b->n ? b->elements[k].tag : 0);
     FUZZ_CHECK(i >= a->n && k >= b->n);
 }
 
@@ -95,7 +119,8 @@ static void try_write(const mtm_dicom *d, const char *path, const char *syntax)
         return;
     }
     FUZZ_CHECK(!mtm_dicom_open(&again, mtm_writer_temp(w), NULL, &err));
-    if (to->lossless && (!to->encapsulated || !syntax) && is_sorted(d))
+    if (to->lossless && (!to->encapsulated || !syntax) && is_sorted(d) && !has_strange_fragments(d) &&
+        !begins_as_group_2(d, to))
         compare(d, again);
 }
 

@@ -356,13 +356,141 @@ static void survives_no_memory(void **state)
     mtm_dicom_close(latin);
 }
 
+/* A 4 × 4 picture of 16 bits with a plane in space, as a file. */
+static void picture_write(const char *path)
+{
+    static const int64_t sixteen = 16, fifteen = 15, four = 4, one = 1, zero = 0;
+    static const double directions[] = {1, 0, 0, 0, 1, 0}, position[] = {0, 0, 0}, spacing[] = {1, 1};
+    const uint16_t pixels[16] = {1, 2, 3, 4, 500};
+    mtm_dicom_builder *const b = begin();
+    mtm_dicom *d;
+    mtm_error err;
+
+    put(b, 0x00080016, CT_IMAGE);
+    put(b, 0x00080018, "1.2.3");
+    put(b, 0x00080060, "CT");
+    put(b, 0x0020000D, "1.2.4");
+    put(b, 0x0020000E, "1.2.5");
+    put(b, 0x00200052, "1.2.6");
+    put(b, 0x00280004, "MONOCHROME2");
+    ok(mtm_dicom_put_f64(b, 0x00200032, NULL, position, 3, &err), &err);
+    ok(mtm_dicom_put_f64(b, 0x00200037, NULL, directions, 6, &err), &err);
+    ok(mtm_dicom_put_f64(b, 0x00280030, NULL, spacing, 2, &err), &err);
+    ok(mtm_dicom_put_i64(b, 0x00280002, NULL, &one, 1, &err), &err);
+    ok(mtm_dicom_put_i64(b, 0x00280010, NULL, &four, 1, &err), &err);
+    ok(mtm_dicom_put_i64(b, 0x00280011, NULL, &four, 1, &err), &err);
+    ok(mtm_dicom_put_i64(b, 0x00280100, NULL, &sixteen, 1, &err), &err);
+    ok(mtm_dicom_put_i64(b, 0x00280101, NULL, &sixteen, 1, &err), &err);
+    ok(mtm_dicom_put_i64(b, 0x00280102, NULL, &fifteen, 1, &err), &err);
+    ok(mtm_dicom_put_i64(b, 0x00280103, "US", &zero, 1, &err), &err);
+    ok(mtm_dicom_put(b, DCM_PIXELS, "OW", pixels, sizeof pixels, &err), &err);
+    d = end(b);
+    ok(mtm_dicom_write(path, d, NULL, &err), &err);
+    mtm_dicom_close(d);
+}
+
+/* One way of writing to `to`, all that it needs included. */
+typedef mtm_status (*way)(const char *from, const char *to, mtm_error *err);
+
+static mtm_status transcodes(const char *from, const char *to, mtm_error *err)
+{
+    static const char *const syntaxes[] = {"RLELossless", "JPEGLSLossless", "ExplicitVRLittleEndian"};
+    mtm_dicom_write_options o = {.struct_size = sizeof o};
+    mtm_status s = MTM_OK;
+
+    for (size_t i = 0; s == MTM_OK && i < sizeof syntaxes / sizeof *syntaxes; i++) {
+        o.transfer_syntax = syntaxes[i];
+        s = mtm_dicom_write_files(&from, &to, 1, &o, NULL, NULL, NULL, err);
+        if (s == MTM_OK && i + 1 < sizeof syntaxes / sizeof *syntaxes)
+            unlink(to);
+    }
+    return s;
+}
+
+static mtm_status draws(const char *from, const char *to, mtm_error *err, bool label_map)
+{
+    uint8_t labels[16] = {0, 1, 1, 2};
+    const mtm_array a = mtm_array_wrap(labels, MTM_U8, 3, (const int64_t[]){1, 4, 4});
+    const mtm_dicom_seg_options o = {.struct_size = sizeof o,
+                                     .source = &from,
+                                     .n_source = 1,
+                                     .label_map = label_map,
+                                     .write.struct_size = sizeof o.write};
+
+    return mtm_dicom_seg_write(to, &a, &o, err);
+}
+
+static mtm_status draws_bits(const char *from, const char *to, mtm_error *err)
+{
+    return draws(from, to, err, false);
+}
+
+static mtm_status draws_labels(const char *from, const char *to, mtm_error *err)
+{
+    return draws(from, to, err, true);
+}
+
+static mtm_status exports(const char *from, const char *to, mtm_error *err)
+{
+    float voxels[32] = {0.5f, 1, 2};
+    const mtm_array a = mtm_array_wrap(voxels, MTM_F32, 3, (const int64_t[]){2, 4, 4});
+    const double affine[16] = {-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+    const mtm_dicom_series_write_options o = {
+        .struct_size = sizeof o, .affine = affine, .quantize = true, .write.struct_size = sizeof o.write};
+    char path[300];
+    mtm_status s = mtm_dicom_series_write(to, &a, &o, err);
+
+    for (int i = 1; i < 3; i++) { /* a failed export left none of them */
+        snprintf(path, sizeof path, "%s/slice_%05d.dcm", to, i);
+        assert_int_equal(unlink(path) == 0, s == MTM_OK);
+    }
+    if (access(to, F_OK) == 0)
+        assert_int_equal(rmdir(to), 0);
+    return s;
+}
+
+/* Whichever allocation fails, nothing is left where the file would have been. */
+static void writes_nothing_without_memory(void **state)
+{
+    static const way ways[] = {transcodes, draws_bits, draws_labels, exports};
+    const char *const from = "dicom_build_from.dcm", *const to = "dicom_build_to.dcm";
+
+    picture_write(from);
+    for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
+        mtm_status s = MTM_E_NOMEM;
+        int64_t n = 0;
+
+        for (; s != MTM_OK; n++) {
+            mtm_error err = {0};
+
+            assert_true(n < 5000);
+            mtm_mem_fail_after(n);
+            s = ways[w](from, to, &err);
+            mtm_mem_fail_after(-1);
+            if (s == MTM_OK)
+                break;
+            if (s != MTM_E_NOMEM)
+                fail_msg("way %zu, allocation %d: %s: %s", w, (int)n, mtm_status_name(s), err.text);
+            assert_int_not_equal(access(to, F_OK), 0);
+        }
+        assert_true(n > 20);
+        unlink(to);
+    }
+    unlink(from);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sorts_and_replaces),  cmocka_unit_test(numbers),
-        cmocka_unit_test(refuses_values),      cmocka_unit_test(keeps_character_sets),
-        cmocka_unit_test(keeps_unknown_bytes), cmocka_unit_test(goes_through_every_syntax),
-        cmocka_unit_test(makes_uids),          cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(sorts_and_replaces),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(refuses_values),
+        cmocka_unit_test(keeps_character_sets),
+        cmocka_unit_test(keeps_unknown_bytes),
+        cmocka_unit_test(goes_through_every_syntax),
+        cmocka_unit_test(makes_uids),
+        cmocka_unit_test(survives_no_memory),
+        cmocka_unit_test(writes_nothing_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

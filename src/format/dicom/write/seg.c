@@ -91,13 +91,14 @@ static uint64_t pixels_of(const drawing *w)
 
 static mtm_status frame_add(drawing *w, int32_t segment, int64_t slice, mtm_error *err)
 {
+    if (w->n_frames == INT32_MAX)
+        return mtm_fail(err, MTM_E_LIMIT, -1, "more than %d frames", INT32_MAX);
     if (w->n_frames == w->room) {
         const int64_t room = w->room ? w->room * 2 : 64;
-        seg_frame *const frames =
-            room > INT32_MAX ? NULL : mtm_realloc(w->frames, (size_t)room * sizeof *frames);
+        seg_frame *const frames = mtm_realloc(w->frames, (size_t)room * sizeof *frames);
 
         if (!frames)
-            return mtm_fail(err, MTM_E_LIMIT, -1, "no memory for more than %" PRId64 " frames", w->room);
+            return MTM_NOMEM(err);
         w->frames = frames, w->room = room;
     }
     w->frames[w->n_frames++] = (seg_frame){segment, slice};
