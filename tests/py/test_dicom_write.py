@@ -326,6 +326,7 @@ def test_uncompressed_syntaxes_keep_every_element(tmp_path, rng, source, to):
     after = pydicom.dcmread(tmp_path / "b.dcm")
     assert after.file_meta.TransferSyntaxUID == to
     assert not differences(before, after, ["PixelData"])
+    assert after[0x0029, 0x1011].VR == "SQ" or source == IMPLICIT  # private: only an undefined length tells
     np.testing.assert_array_equal(after.pixel_array, a)
     r = subprocess.run([tool("dcmdump"), "-q", str(tmp_path / "b.dcm")], capture_output=True, check=False)
     assert r.returncode == 0 and not r.stderr

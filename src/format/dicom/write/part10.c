@@ -89,6 +89,14 @@ static uint64_t head_bytes(const dcm_part10 *p, int32_t i)
     return !vr || vr->long_form || p->plan[i] & DCM_PLAN_AS_UN ? 12 : 8;
 }
 
+/* Readers of implicit VR know a sequence by the dictionary; any other, a private one say, by its undefined length alone. */
+static bool is_known_sequence(uint32_t tag)
+{
+    const mtm_dicom_entry *const entry = mtm_dicom_entry_by_tag(tag);
+
+    return entry && !strcmp(entry->vr, "SQ");
+}
+
 /* What of line i is decided from above: how it lies inside its parent. */
 static void plan_down(dcm_part10 *p, int32_t i)
 {
@@ -100,6 +108,8 @@ static void plan_down(dcm_part10 *p, int32_t i)
                    (parent->flags & MTM_DICOM_SEQUENCE && !strcmp(parent->vr, "UN"))))
         p->plan[i] |= DCM_PLAN_IMPLICIT; /* PS3.5 6.2.2 note 4 */
     if ((e->flags & MTM_DICOM_UNDEFINED && has_items(e)) || e->flags & MTM_DICOM_ENCAPSULATED)
+        p->plan[i] |= DCM_PLAN_UNDEFINED;
+    if (p->to->implicit && e->flags & MTM_DICOM_SEQUENCE && !is_known_sequence(e->tag))
         p->plan[i] |= DCM_PLAN_UNDEFINED;
     if (vr && !vr->long_form && !has_items(e) && e->length_bytes > UINT16_MAX - 1)
         p->plan[i] |= DCM_PLAN_AS_UN; /* PS3.5 6.2.2: what a 16-bit length cannot hold */
