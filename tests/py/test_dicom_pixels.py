@@ -353,10 +353,6 @@ def test_lossless_streams_of_other_encoders(rng, syntax, bits, stored, samples, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", mt.errors.PixelWarning)
         ours = mt.dicom.read(b).pixels()
-    if signed and stored < bits and syntax in (".4.80", ".4.90", ".4.201"):
-        # the encoders wrote 16 bits of precision, and the codestream decides
-        assert np.array_equal(ours & ((1 << stored) - 1), truth & ((1 << stored) - 1))
-        return
     assert ours.dtype == truth.dtype and np.array_equal(ours, truth)
 
 

@@ -181,8 +181,8 @@ static mtm_status check_frame(const jpeg_frame *f, int64_t at, mtm_error *err)
         return mtm_fail(err, MTM_E_UNSUPPORTED, at, "JPEG with marker FF%02X (%s coding) is not decoded",
                         f->sof, jpeg_process_name(f->sof));
     if (!bits_ok)
-        return mtm_fail(err, MTM_E_CORRUPT, at, "a %s frame cannot have %d bits per sample",
-                        jpeg_process_name(f->sof), f->bits);
+        return mtm_fail(err, MTM_E_CORRUPT, at, "a frame of %d bits per sample cannot be %s", f->bits,
+                        jpeg_process_name(f->sof));
     if (f->width == 0 || f->n == 0)
         return mtm_fail(err, MTM_E_CORRUPT, at, "the frame has width %" PRId64 " and %d components", f->width,
                         f->n);

@@ -213,6 +213,14 @@ static mtm_status data_set_inflate(dcm_parser *p, mtm_error *err)
     return MTM_OK;
 }
 
+/* Pixel data of the top level alone is big endian. */
+static void pixels_turn(mtm_dicom *d)
+{
+    for (int32_t i = 0; i < d->n; i++)
+        if (d->elements[i].tag == DCM_PIXELS && d->elements[i].depth == 0)
+            d->elements[i].flags |= MTM_DICOM_BIG_ENDIAN;
+}
+
 static mtm_status data_set_read(dcm_parser *p, mtm_error *err)
 {
     const dcm_syntax *syntax;
@@ -226,6 +234,8 @@ static mtm_status data_set_read(dcm_parser *p, mtm_error *err)
     MTM_TRY(dcm_parse(p, syntax->implicit, syntax->big_endian, err));
     p->d->implicit = p->levels[0].implicit;
     p->d->big_endian = syntax->big_endian;
+    if (syntax->big_endian_pixels)
+        pixels_turn(p->d);
     if (p->n_unclear > 0)
         dcm_unclear_decide(p->d);
     dcm_charset_warn(p->d);

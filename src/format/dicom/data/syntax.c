@@ -1,4 +1,4 @@
-/* format/dicom/data/syntax.c: the transfer syntaxes of PS3.5 A and PS3.6 A.
+/* format/dicom/data/syntax.c: the transfer syntaxes of PS3.5 A and PS3.6 A, and a private one that old scanners wrote.
  * SPDX-License-Identifier: Apache-2.0 */
 #include "syntax.h"
 
@@ -76,6 +76,8 @@ static const dcm_syntax syntaxes[] = {
     {UID(".7.3"), "SMPTEST211030PCMDigitalAudio", .codec = NULL},
     {UID(".8.1"), "DeflatedImageFrameCompression", "deflate", .encapsulated = true, .lossless = true,
      .encode = true},
+    {"1.2.840.113619.5.2", "PrivateGEImplicitVRBigEndianPixels", "none", .implicit = true,
+     .big_endian_pixels = true, .lossless = true},
     {"1.2.840.10008.1.20", "Papyrus3ImplicitVRLittleEndian", NULL, .implicit = true},
 };
 

@@ -10,6 +10,7 @@ typedef struct dcm_syntax {
     const char *
         codec; /* of the codec table: "none", "deflate", "rle", "jpeg", "jpegls", "j2k", "htj2k"; NULL: not decoded (video, …) */
     bool implicit, big_endian, deflated; /* the data set */
+    bool big_endian_pixels;              /* of a data set that else is little endian (GE's private syntax) */
     bool encapsulated;                   /* its pixels lie in fragments */
     bool lossless;                       /* cannot lose */
     bool encode;                         /* written by this version */

@@ -426,6 +426,26 @@ static mtm_status fetch(const dcm_decoder *x, dcm_scratch *s, int64_t frame, dcm
     return MTM_OK;
 }
 
+/* The codestream holds whole words in which the samples do not lie lowest (PS3.5 8.1.1): they lie where they did in the native words. */
+static bool is_above(const dcm_stream *st, const mtm_dicom_pixels *p)
+{
+    return p->high_bit > p->bits_stored - 1 && st->bits > p->high_bit && st->bits <= p->bits_allocated;
+}
+
+/* The codestream holds whole words, of which Bits Stored are the sample: lossless JPEG keeps what stands above them; the others are told
+ * nothing of a sign, and get signed samples with or without copies of it (PS3.5 8.1.1). */
+static bool is_masked(const dcm_stream *st, const mtm_dicom_pixels *p)
+{
+    const bool same =
+        mtm_dtype_size(type_of(most(p->bits_allocated, st->bits), false)) * 8 == (size_t)p->bits_allocated;
+
+    if (st->bits <= p->bits_stored || !same)
+        return false;
+    if (strcmp(p->codec, "jpeg") == 0)
+        return st->lossless;
+    return st->bits == p->bits_allocated && p->is_signed && !st->is_signed;
+}
+
 static uint32_t disagreements(const dcm_stream *st, const mtm_dicom_pixels *p)
 {
     const bool j2k = strstr(p->codec, "j2k") != NULL;
@@ -435,8 +455,8 @@ static uint32_t disagreements(const dcm_stream *st, const mtm_dicom_pixels *p)
         return 0;
     if (j2k && st->is_signed != p->is_signed)
         notes |= DCM_NOTE_SIGN;
-    if (st->bits != p->bits_stored)
-        notes |= DCM_NOTE_BITS;
+    if (st->bits != p->bits_stored && !is_above(st, p))
+        notes |= is_masked(st, p) ? DCM_NOTE_UNUSED : DCM_NOTE_BITS;
     if (st->rows != p->rows || st->columns != p->columns)
         notes |= DCM_NOTE_SIZE;
     return notes;
@@ -471,16 +491,20 @@ static bool bits_to_fix(const mtm_dicom_pixels *p, const dcm_stream *st, int32_t
     *stored = st->bits, *high = st->bits - 1;
     if (p->is_float || p->bits_allocated == 1)
         return false;
-    if (is_bare(p->codec)) {
+    if (is_bare(p->codec) || is_above(st, p)) {
         *stored = p->bits_stored, *high = p->high_bit;
         return needs_fix(p);
+    }
+    if (is_masked(st, p)) {
+        *stored = p->bits_stored, *high = p->bits_stored - 1;
+        return true;
     }
     if (strstr(p->codec, "j2k"))
         return st->is_signed != p->is_signed;
     if (strcmp(p->codec, "jpeg") == 0 && same)
         *stored = p->bits_stored, *high = p->bits_stored - 1;
     if (strcmp(p->codec, "jpeg") == 0)
-        return *stored < container && (p->is_signed || (st->lossless && same));
+        return *stored < container && p->is_signed;
     return p->is_signed && *stored < container; /* JPEG-LS knows no sign */
 }
 
@@ -596,6 +620,8 @@ void dcm_notes_text(const dcm_decoder *x, uint32_t notes, char *text, size_t roo
     } table[] = {
         {DCM_NOTE_SIGN, "the codestream's sign differs from Pixel Representation, which decides"},
         {DCM_NOTE_BITS, "the codestream's precision differs from Bits Stored; the codestream decides"},
+        {DCM_NOTE_UNUSED,
+         "the codestream's precision is over Bits Stored, which decides: the bits above it are dropped"},
         {DCM_NOTE_SIZE, "the codestream's size differs from Rows and Columns; the codestream decides"},
         {DCM_NOTE_COLOR, "Photometric Interpretation differs from the pixel data, which decides"},
         {DCM_NOTE_FRAMES, "Number of Frames is 0 or no number; 1 is assumed"},

@@ -239,13 +239,14 @@ static mtm_status walk(dcm_frames *f, uint64_t at, fragments *l, mtm_error *err)
     return MTM_OK;
 }
 
-/* Whether a codestream of any kind begins with these bytes of a fragment. */
-static bool begins_codestream(const uint8_t *b, size_t n, const char *codec)
+/* Whether a codestream of any kind begins with these bytes of a fragment; left: of all fragments from there on, among which one frame's
+ * may be shared out, so that RLE segments begin behind this one. */
+static bool begins_codestream(const uint8_t *b, size_t n, uint64_t left, const char *codec)
 {
     static const uint8_t jp2[] = {0, 0, 0, 12, 'j', 'P', ' ', ' '};
 
     if (strcmp(codec, "rle") == 0)
-        return mtm_rle_detect(b, n);
+        return n == HEAD_BYTES && mtm_rle_detect(b, left < SIZE_MAX ? (size_t)left : SIZE_MAX);
     if (n >= sizeof jp2 && memcmp(b, jp2, sizeof jp2) == 0)
         return true;
     return n >= 4 && b[0] == 0xFF &&
@@ -272,7 +273,7 @@ static mtm_status is_border(const dcm_frames *f, const fragments *l, int64_t i, 
     uint8_t b[HEAD_BYTES];
 
     MTM_TRY(value_read(f, starts ? at : at + size - n, b, n, err));
-    *yes = starts ? begins_codestream(b, n, codec) : ends_codestream(b, n);
+    *yes = starts ? begins_codestream(b, n, l->begin[l->n] - at, codec) : ends_codestream(b, n);
     return MTM_OK;
 }
 

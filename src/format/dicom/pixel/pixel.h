@@ -64,6 +64,7 @@ enum {
     DCM_NOTE_COLOR = 8,
     DCM_NOTE_FRAMES = 16, /* Number of Frames is 0 or no number */
     DCM_NOTE_HIGH_BIT = 32,
+    DCM_NOTE_UNUSED = 128,
     DCM_NOTE_ASSUMED = 64 /* an attribute that must be there is not, and has an obvious value */
 };
 

@@ -101,16 +101,17 @@ static void native_set(dcm_file *f, const mtm_dicom *d)
     const mtm_dicom_pixels *const p = &f->pixels;
     const mtm_dicom_element *const e = mtm_dicom_find(d, NULL, DCM_PIXELS);
     const uint64_t sample = mtm_dtype_size(p->raw_dtype);
+    const bool big_endian = e && e->flags & MTM_DICOM_BIG_ENDIAN;
 
     if (!e || !syntax || syntax->encapsulated || syntax->deflated || !d->source || d->from ||
         p->samples != 1 || p->is_float || (uint64_t)p->bits_allocated != 8 * sample ||
         p->high_bit != p->bits_stored - 1 || strncmp(p->photometric, "MONOCHROME", 10) ||
-        p->dtype != p->raw_dtype || p->channels != 1 ||
-        (syntax->big_endian && !strcmp(e->vr, "OW") && sample == 1) || (f->flags & DCM_FILE_LUT) ||
+        p->dtype != p->raw_dtype || p->channels != 1 || (big_endian && !strcmp(e->vr, "OW") && sample == 1) ||
+        (f->flags & DCM_FILE_LUT) ||
         e->length_bytes / sample / (uint64_t)p->columns / (uint64_t)p->rows < (uint64_t)p->frames)
         return;
     f->offset_bytes = (uint64_t)e->offset_bytes;
-    f->flags |= DCM_FILE_NATIVE | (syntax->big_endian && sample > 1 ? DCM_FILE_SWAP : 0);
+    f->flags |= DCM_FILE_NATIVE | (big_endian && sample > 1 ? DCM_FILE_SWAP : 0);
 }
 
 static bool has_pixels(const mtm_dicom *d)

@@ -205,7 +205,8 @@ static mtm_status put_value(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_erro
     const dcm_rule *const vr = dcm_rule_find(e->vr);
     const size_t unit = dcm_unit_bytes(p->d, e);
     /* Bytes of UN stay little endian, whatever is around them. */
-    const bool to_big = is_big(p, i) && !(p->plan[i] & DCM_PLAN_AS_UN);
+    const bool to_big = (is_big(p, i) && !(p->plan[i] & DCM_PLAN_AS_UN)) ||
+                        (p->to->big_endian_pixels && e->depth == 0 && e->tag == DCM_PIXELS);
     const bool turn = unit > 1 && to_big != ((e->flags & MTM_DICOM_BIG_ENDIAN) != 0);
     MTM_AUTO_MEM uint8_t *piece = NULL;
 
