@@ -15,9 +15,9 @@ const mtm_op *const *mtm_op_table(int32_t *n)
     return op_table;
 }
 
-static const mtm_format *const format_table[] = {
-    &mtm_format_npy, &mtm_format_nrrd, &mtm_format_mha,   &mtm_format_j2k,  &mtm_format_png,
-    &mtm_format_pnm, &mtm_format_nifti, &mtm_format_dicom, NULL};
+static const mtm_format *const format_table[] = {&mtm_format_npy,   &mtm_format_nrrd,  &mtm_format_mha,
+                                                 &mtm_format_j2k,   &mtm_format_png,   &mtm_format_pnm,
+                                                 &mtm_format_nifti, &mtm_format_dicom, NULL};
 
 const mtm_format *const *mtm_format_table(void)
 {

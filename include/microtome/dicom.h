@@ -319,7 +319,7 @@ typedef struct mtm_dicom_write_options {
     const mtm_encode_params *encode; /* of lossy or unusual streams; NULL: lossless, the syntax's defaults */
     bool allow_lossy;      /* a syntax that loses may be asked for: LossyImageCompression is then written */
     bool no_proof;         /* leave out decoding what was encoded and comparing it with the source */
-    bool basic_table_only; /* no extended offset table, however long the pixel data: an error beyond 2^32 bytes */
+    bool basic_table_only; /* no extended offset table: an error beyond 2^32 bytes */
     bool extended_table;   /* the extended offset table even where the basic one would do */
     const char *uid_root;  /* of new UIDs; NULL: "2.25." (UUID) */
     mtm_codec_ctx *codec;
@@ -377,7 +377,7 @@ typedef struct mtm_dicom_seg_options {
     const mtm_dicom_segment *segments; /* NULL: one per value */
     int32_t n_segments;
     bool fractional; /* a is [S, Z, Y, X], 0 … 1 */
-    bool label_map;  /* a Label Map Segmentation (PS3.3 A.82): frames hold the labels, 1 to 65535, as segment numbers */
+    bool label_map;  /* a Label Map Segmentation (PS3.3 A.82): labels 1 … 65535 are segment numbers */
     bool keep_empty; /* frames without any voxel too */
     const char *description;
     mtm_dicom_write_options write;

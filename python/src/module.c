@@ -131,20 +131,13 @@ static PyMethodDef methods[] = {{"set_threads", set_threads, METH_O, set_threads
                                 {"cpu_flags", cpu_flags, METH_NOARGS, cpu_flags_doc},
                                 {0}};
 
-static int (*const parts[])(PyObject *module) = {core_array_add,
-                                                 core_codec_add,
-                                                 core_ops_add,
-                                                 core_objects_add,
-                                                 core_image_add,
-                                                 core_chain_add,
-                                                 core_loader_add,
-                                                 core_window_add,
-                                                 core_dicom_add,
-                                                 core_dicom_scan_add,
-                                                 core_dicom_labels_add,
-                                                 core_dicom_pixels_add,
-                                                 core_dicom_deid_add,
-                                                 NULL};
+static int (*const parts[])(PyObject *module) = {core_array_add,        core_codec_add,
+                                                 core_ops_add,          core_objects_add,
+                                                 core_image_add,        core_chain_add,
+                                                 core_loader_add,       core_window_add,
+                                                 core_dicom_add,        core_dicom_scan_add,
+                                                 core_dicom_labels_add, core_dicom_pixels_add,
+                                                 core_dicom_deid_add,   NULL};
 
 static int core_exec(PyObject *module)
 {

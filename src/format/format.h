@@ -28,8 +28,8 @@ typedef struct mtm_format {
                              const mtm_open_options *opt, mtm_error *err);
 } mtm_format;
 
-extern const mtm_format mtm_format_dicom, mtm_format_j2k, mtm_format_mha, mtm_format_nifti, mtm_format_npy, mtm_format_nrrd,
-    mtm_format_png, mtm_format_pnm;
+extern const mtm_format mtm_format_dicom, mtm_format_j2k, mtm_format_mha, mtm_format_nifti, mtm_format_npy,
+    mtm_format_nrrd, mtm_format_png, mtm_format_pnm;
 
 /* NULL-terminated, in the order in which they are asked; defined in wire.c. */
 const mtm_format *const *mtm_format_table(void);

@@ -16,7 +16,7 @@ typedef struct dcm_frames {
     /* Encapsulated: [n + 1], the items of frame i lie in bytes begin[i] … begin[i + 1] of the value. NULL: native, every frame
      * frame_bits behind the last; 1-bit frames need not begin on a byte. */
     uint64_t *begin;
-    uint64_t frame_bits; /* of native samples, in fragments or not */
+    uint64_t frame_bits;   /* of native samples, in fragments or not */
     int64_t offset_bytes;  /* of the value in from's file, for reading and for messages; built: −1 */
     uint64_t size_bytes;   /* of the value */
     const mtm_dicom *from; /* whose file: borrowed */
