@@ -6,6 +6,7 @@ SPDX-License-Identifier: Apache-2.0
 import microtome as mt
 import numpy as np
 import rows_dicom_scan
+import rows_dicom_write
 import rows_series
 from data import DATA
 from harness import Row
@@ -128,6 +129,7 @@ def library_rows():
 def rows():
     yield from rows_dicom_scan.rows()
     yield from rows_series.rows()
+    yield from rows_dicom_write.rows()
     yield from rle_rows()
     yield from library_rows()
     yield from lossless_rows()
