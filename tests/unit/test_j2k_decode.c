@@ -344,6 +344,8 @@ static void test_wrong_arguments(void **state)
     q = defaults(), q.components = (const int32_t[]){1}, q.n_components = 1;
     assert_status(MTM_E_INVAL, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
     q = defaults(), q.codec = "jpeg";
+    assert_status(MTM_E_CORRUPT, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
+    q = defaults(), q.codec = "jpegxl";
     assert_status(MTM_E_UNSUPPORTED, mtm_decode(NULL, b.data, b.size_bytes, &q, &a, &err));
     assert_status(MTM_E_UNSUPPORTED, mtm_decode(NULL, "nothing known", 13, NULL, &a, &err));
     assert_status(MTM_E_UNSUPPORTED, mtm_decode(NULL, NULL, 0, NULL, &a, &err));
