@@ -30,11 +30,10 @@ extern const cli_command cli_info, cli_convert, cli_decode, cli_encode, cli_view
  * to the front of argv[1…], or −1 after a message; −2 after --help was printed. */
 int cli_parse(const cli_command *c, int argc, char **argv, cli_option *options, int n_options);
 
-/* Text of a file, or its name, which may hold anything: control characters become '?', so that a line stays a line. */
-void cli_put(FILE *f, const char *s);
-
 /* Prints "microtome: FILE: sentence (byte OFFSET)" and returns the exit code for the status. */
 int cli_fail(const char *file, const mtm_error *err);
+/* The same line without an error: "microtome: FILE", between (": "), sentence. */
+void cli_tell(const char *file, const char *between, const char *sentence);
 /* Fills err as MTM_E_INVAL: what was asked for does not fit the file. */
 mtm_status cli_bad(mtm_error *err, const char *fmt, ...) MTM_PRINTF(2, 3);
 int cli_usage(const cli_command *c, const char *fmt, ...) MTM_PRINTF(2, 3);
@@ -76,6 +75,8 @@ void cli_dicom_text(
 int cli_dicom_json(const char *path,
                    const mtm_dicom *d); /* members of an object, a comma in front; exit code */
 int cli_dicom_elements(const char *path, const mtm_dicom *d);
+void cli_dicom_skipped(const mtm_dicom_listing *l); /* a line for each */
+bool cli_is_folder(const char *path);
 
 /* Progress over files, on a terminal (the caller asks isatty); user of cli_bar_show: the bar. */
 typedef struct cli_bar {
@@ -93,6 +94,9 @@ int cli_deidentify(int argc, char **argv);
 bool cli_transcode_wanted(int argc, char **argv);
 int cli_transcode(int argc, char **argv);
 
+/* Text of a file, or its name, which may hold anything: controls and what is no UTF-8 become '?', so that a line stays a line and a
+ * terminal is given no orders. */
+void cli_put(FILE *f, const char *text);
 void cli_json_text(FILE *f, const char *s);
 void cli_json_number(FILE *f, double x); /* null for inf and nan */
 

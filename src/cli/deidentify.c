@@ -101,9 +101,10 @@ static mtm_status make_folder(const char *path, mtm_error *err)
     return cli_bad(err, "the folder cannot be made: %s", strerror(errno));
 }
 
+/* A UID of PS3.5 9.1, as far as it makes a name: "..", which UIDs that are kept may be, would lead out of the folder. */
 static bool uid_of(const mtm_dicom *d, uint32_t tag, char uid[68])
 {
-    return mtm_dicom_ascii(d, mtm_dicom_find(d, NULL, tag), 0, uid, 68) &&
+    return mtm_dicom_ascii(d, mtm_dicom_find(d, NULL, tag), 0, uid, 68) && uid[0] != '.' &&
            uid[strspn(uid, "0123456789.")] == 0;
 }
 
@@ -147,7 +148,7 @@ static mtm_status one(task *t, const char *from, const char *to, const char *fol
     if (!s) {
         report_file(t, folder ? path : to, report);
         for (int32_t i = 0; i < report->n_warnings; i++)
-            fprintf(stderr, "microtome: %s: %s\n", folder ? path : to, report->warnings[i]);
+            cli_tell(folder ? path : to, ": ", report->warnings[i]);
         t->done++;
     }
     mtm_deid_report_free(report);
@@ -157,13 +158,6 @@ static mtm_status one(task *t, const char *from, const char *to, const char *fol
 }
 
 /* ---- all ---------------------------------------------------------------------------------------------- */
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
 
 /* A failed file is told and counted; the others are done. */
 static int all(task *t, const char *from, const char *to)
@@ -184,8 +178,7 @@ static int all(task *t, const char *from, const char *to)
             code = cli_fail(l->instances[i].path, &err);
             t->failed++;
         }
-    for (int64_t i = 0; i < l->n_skipped; i++)
-        fprintf(stderr, "microtome: %s: left out: %s\n", l->skipped[i].path, l->skipped[i].why);
+    cli_dicom_skipped(l);
     mtm_dicom_listing_free(l);
     return code;
 }
@@ -199,7 +192,7 @@ static int with_report(task *t, const char *from, const char *to, const char *re
         return cli_bad(&err, "the report cannot be written: %s", strerror(errno)), cli_fail(report, &err);
     if (t->report)
         fputs("{\"files\": [", t->report);
-    if (is_folder(from))
+    if (cli_is_folder(from))
         code = all(t, from, to);
     else if (one(t, from, to, NULL, &err))
         code = cli_fail(from, &err);

@@ -1,6 +1,8 @@
 /* cli/dicom.c: what `microtome info` says of a DICOM file: the object, how it is written, what of its own it has, and the data set
  * itself as JSON or line by line. Nothing that names a patient, unless all elements are asked for.
  * SPDX-License-Identifier: Apache-2.0 */
+#include <sys/stat.h>
+
 #include "cli.h"
 
 enum { VALUE_ROOM = 256 };
@@ -107,6 +109,13 @@ static void text_rois(const char *path)
     mtm_dicom_structures_close(s);
 }
 
+static void text_line(const char *label, const char *value)
+{
+    printf("  %-8s ", label);
+    cli_put(stdout, value);
+    fputc('\n', stdout);
+}
+
 static void text_fact(const mtm_dicom *d, const struct fact *f)
 {
     const mtm_dicom_element *e;
@@ -118,11 +127,8 @@ static void text_fact(const mtm_dicom *d, const struct fact *f)
         printf("  %-8s %d\n", f->label, (int)mtm_dicom_item_count(d, e));
         return;
     }
-    if (!mtm_dicom_text(&s, d, e, NULL) && *s) {
-        printf("  %-8s ", f->label);
-        cli_put(stdout, s);
-        printf("\n");
-    }
+    if (!mtm_dicom_text(&s, d, e, NULL) && *s)
+        text_line(f->label, s);
     mtm_dicom_free(s);
 }
 
@@ -134,8 +140,8 @@ void cli_dicom_text(const char *path, const mtm_dicom *d)
 
     for (int32_t i = 0; i < n; i++)
         items += elements[i].tag == 0xFFFEE000;
-    printf("  object   %s\n", object_name(d, room));
-    printf("  syntax   %s\n", uid_name(mtm_dicom_transfer_syntax(d)));
+    text_line("object", object_name(d, room));
+    text_line("syntax", uid_name(mtm_dicom_transfer_syntax(d)));
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         text_fact(d, &facts[i]);
     text_pixels(d);
@@ -179,4 +185,17 @@ int cli_dicom_elements(const char *path, const mtm_dicom *d)
     fputs(s, stdout);
     mtm_dicom_free(s);
     return CLI_OK;
+}
+
+void cli_dicom_skipped(const mtm_dicom_listing *l)
+{
+    for (int64_t i = 0; i < l->n_skipped; i++)
+        cli_tell(l->skipped[i].path, ": left out: ", l->skipped[i].why);
+}
+
+bool cli_is_folder(const char *path)
+{
+    struct stat st;
+
+    return !stat(path, &st) && S_ISDIR(st.st_mode);
 }

@@ -30,11 +30,21 @@ static void text_geometry(const mtm_image_info *i)
                i->affine[4 * r + 1], i->affine[4 * r + 2], i->affine[4 * r + 3]);
 }
 
+static void put_line(const char *a, const char *b, const char *c, const char *d)
+{
+    fputs(a, stdout);
+    cli_put(stdout, b);
+    fputs(c, stdout);
+    cli_put(stdout, d);
+    fputc('\n', stdout);
+}
+
 static void text_info(const char *path, mtm_image *im)
 {
     const mtm_image_info *const i = mtm_image_info_get(im);
 
-    printf("%s\n  format   %s, %s\n  shape    ", path, i->format,
+    cli_put(stdout, path);
+    printf("\n  format   %s, %s\n  shape    ", i->format,
            strcmp(i->codec, "none") ? i->codec : "not compressed");
     for (int k = 0; k < i->ndim; k++)
         printf("%s%" PRId64, k ? " × " : "", i->shape[k]);
@@ -60,12 +70,10 @@ static void text_info(const char *path, mtm_image *im)
         const char *key, *value;
 
         mtm_image_property_get(im, k, &key, &value);
-        printf("  %s = ", key);
-        cli_put(stdout, value);
-        printf("\n");
+        put_line("  ", key, " = ", value);
     }
     for (int64_t k = 0; k < mtm_image_problem_count(im); k++)
-        printf("  problem: %s\n", mtm_image_problem_get(im, k));
+        put_line("  problem: ", mtm_image_problem_get(im, k), "", "");
 }
 
 static void text_stats(const mtm_image_stats *s)
@@ -177,7 +185,7 @@ static int contents_only(const char *path, const contents *c, const wanted *w, c
     int code = CLI_OK;
 
     if (!w->json) {
-        printf("%s\n", path);
+        put_line("", path, "", "");
         if (c->dicom)
             printf("  format   dicom\n");
         if (c->dicom)

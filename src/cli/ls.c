@@ -32,13 +32,19 @@ typedef struct summary {
     bool sizes, syntaxes; /* several of them */
 } summary;
 
+/* Headers may say any number. */
+static int64_t sum(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
 static summary summary_of(const mtm_dicom_listing *l, int64_t lo, int64_t hi)
 {
     const mtm_dicom_instance *const first = &l->instances[lo];
     summary s = {.n = hi - lo};
 
     for (const mtm_dicom_instance *x = first; x < &l->instances[hi]; x++) {
-        s.frames += x->frames > 1 ? x->frames : 1;
+        s.frames = sum(s.frames, x->frames > 1 ? x->frames : 1);
         s.bytes += x->file_bytes;
         s.sizes |= x->rows != first->rows || x->columns != first->columns;
         s.syntaxes |= strcmp(x->transfer_syntax, first->transfer_syntax) != 0;

@@ -24,10 +24,51 @@ static int exit_code(mtm_status s)
     }
 }
 
-void cli_put(FILE *f, const char *s)
+/* Bytes of the UTF-8 character at s (RFC 3629: shortest form, no surrogates); 0: there is none. */
+static int utf8_length(const unsigned char *s)
 {
-    for (; *s; s++)
-        fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, f);
+    const int n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
+
+    for (int i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+        (s[0] == 0xf4 && s[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+/* Controls of ISO 6429 in all their forms, which a terminal would obey. */
+static bool is_control(const unsigned char *s, int n)
+{
+    return (n == 1 && (*s < 0x20 || *s == 0x7f)) || (n == 2 && s[0] == 0xc2 && s[1] < 0xa0);
+}
+
+void cli_put(FILE *f, const char *text)
+{
+    for (const unsigned char *s = (const unsigned char *)text; *s;) {
+        const int n = utf8_length(s);
+
+        if (n == 0 || is_control(s, n))
+            fputc('?', f);
+        else
+            fwrite(s, 1, (size_t)n, f);
+        s += n ? n : 1;
+    }
+}
+
+static void put_sentence(const char *file, const char *between, const char *sentence)
+{
+    fputs("microtome: ", stderr);
+    cli_put(stderr, file);
+    fputs(between, stderr);
+    cli_put(stderr, sentence);
+}
+
+void cli_tell(const char *file, const char *between, const char *sentence)
+{
+    put_sentence(file, between, sentence);
+    fputc('\n', stderr);
 }
 
 /* A folder was given and one of its files is at fault, whose path err->where has whole, or the end of it. */
@@ -45,10 +86,7 @@ int cli_fail(const char *file, const mtm_error *err)
     const bool below = file && err->where[0] && lies_below(err->where, file);
     const char *const where = file && !below ? file : err->where;
 
-    fputs("microtome: ", stderr);
-    cli_put(stderr, where);
-    fputs(*where ? ": " : "", stderr);
-    cli_put(stderr, err->text);
+    put_sentence(where, *where ? ": " : "", err->text);
     if (err->offset >= 0)
         fprintf(stderr, " (byte %" PRId64 ")", err->offset);
     fputc('\n', stderr);
@@ -288,20 +326,6 @@ mtm_status cli_read_file(const char *path, uint8_t **data, size_t *size_bytes, m
     }
     *data = bytes, *size_bytes = n;
     return MTM_OK;
-}
-
-/* Bytes of the UTF-8 character at s (RFC 3629: shortest form, no surrogates); 0: there is none. */
-static int utf8_length(const unsigned char *s)
-{
-    const int n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-
-    for (int i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
 }
 
 void cli_json_text(FILE *f, const char *s)

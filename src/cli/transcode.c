@@ -15,13 +15,6 @@ typedef struct work {
     mtm_error *errors;
 } work;
 
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return !stat(path, &st) && S_ISDIR(st.st_mode);
-}
-
 static void work_end(work *w)
 {
     for (int64_t i = 0; w->to && i < w->l->n; i++)
@@ -77,8 +70,8 @@ static int folder(const char *from, const char *to, const mtm_dicom_write_option
     for (int64_t i = 0; i < w.l->n; i++)
         if (w.errors[i].code)
             code = cli_fail(w.from[i], &w.errors[i]);
-    for (int64_t i = 0; i < w.l->n_skipped && !quiet; i++)
-        fprintf(stderr, "microtome: %s: left out: %s\n", w.l->skipped[i].path, w.l->skipped[i].why);
+    if (!quiet)
+        cli_dicom_skipped(w.l);
     if (w.l->n == 0)
         code = (cli_bad(&err, "there is no DICOM file in it"), cli_fail(from, &err), CLI_BAD_INPUT);
     work_end(&w);
@@ -145,7 +138,7 @@ int cli_transcode(int argc, char **argv)
         return cli_usage(&cli_convert, "OUT is IN, or lies inside it: files there could be overwritten");
     if (mtm_pool_new(&write.pool, 0, &err))
         return cli_fail(argv[1], &err);
-    if (is_folder(argv[1]))
+    if (cli_is_folder(argv[1]))
         code = folder(argv[1], argv[2], &write, o[QUIET].value != NULL);
     else if (mtm_dicom_write_files((const char *const[]){argv[1]}, (const char *const[]){argv[2]}, 1, &write,
                                    NULL, NULL, NULL, &err))

@@ -283,6 +283,91 @@ static void test_bomb_ratio(void **state)
     assert_status(MTM_E_LIMIT, mtm_dicom_open_memory(&d, file.b, file.n, "bomb.dcm", &opt, &err));
 }
 
+/* ---- headers of deflated data sets ---------------------------------------------------------------------- */
+
+/* A data set with `before` bytes of a private value and `pixels` bytes of pixel data (0: none), deflated; returns how many bytes
+ * stand before the pixels. */
+static size_t put_deflated_picture(dicom_bytes *o, size_t before, size_t pixels)
+{
+    static dicom_bytes plain;
+    struct libdeflate_compressor *const c = libdeflate_alloc_compressor(1);
+    uint8_t *whole;
+
+    plain = (dicom_bytes){0};
+    put_text(&plain, 0x00080060, "CS", "MR");
+    put_header(&plain, 0x00430010, "UN", (uint32_t)before);
+    plain.n += before;
+    if (pixels)
+        put_header(&plain, DCM_PIXELS, "OW", (uint32_t)pixels);
+    whole = calloc(plain.n + pixels, 1);
+    assert_non_null(whole);
+    memcpy(whole, plain.b, plain.n);
+    put_meta(o, DEFLATED);
+    o->n += libdeflate_deflate_compress(c, whole, plain.n + pixels, o->b + o->n, sizeof o->b - o->n);
+    libdeflate_free_compressor(c);
+    free(whole);
+    return plain.n;
+}
+
+static const mtm_dicom_options header = {.struct_size = sizeof header, .stop_at_pixels = true};
+
+static void check_header(const mtm_dicom *d, size_t before)
+{
+    char modality[8];
+
+    assert_true(dcm_ascii(d, NULL, 0x00080060, modality, sizeof modality) && !strcmp(modality, "MR"));
+    assert_int_equal(mtm_dicom_find(d, NULL, 0x00430010)->length_bytes, before);
+    assert_int_equal(mtm_dicom_warning_count(d), 0);
+    check_whole(d);
+}
+
+/* Headers alone take no more memory than they need, however much the stream holds. */
+static void test_deflated_header(void **state)
+{
+    const struct {
+        size_t before, most;
+    } sizes[] = {{8, 64 << 10}, {(64 << 10) - 20, 256 << 10}, {200000, 256 << 10}};
+    char path[] = "/tmp/mtm_dicom_XXXXXX";
+    const int fd = mkstemp(path);
+
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const size_t want = put_deflated_picture(&file, sizes[i].before, (size_t)48 << 20);
+
+        assert_int_equal(pwrite(fd, file.b, file.n, 0), (ssize_t)file.n);
+        for (int in_file = 0; in_file < 2; in_file++) {
+            MTM_AUTO(mtm_dicom) d = NULL;
+            mtm_error err = {0};
+
+            assert_ok(in_file ? mtm_dicom_open(&d, path, &header, &err)
+                              : mtm_dicom_open_memory(&d, file.b, file.n, "deflated", &header, &err));
+            check_header(d, sizes[i].before);
+            assert_true(d->pixels_left_out);
+            assert_true(d->inflated_bytes >= want && d->inflated_bytes <= sizes[i].most);
+        }
+    }
+    close(fd);
+    unlink(path);
+}
+
+/* What is wrong with the stream behind the header does not matter to it; within it, it does. */
+static void test_deflated_header_cut(void **state)
+{
+    MTM_AUTO(mtm_dicom) d = NULL;
+    mtm_error err = {0};
+
+    put_deflated_picture(&file, 8, (size_t)48 << 20);
+    assert_ok(mtm_dicom_open_memory(&d, file.b, file.n / 2, "cut", &header, &err));
+    check_header(d, 8);
+    mtm_dicom_close(mtm_dicom_steal(&d));
+    put_deflated_picture(&file, 100000, 0);
+    assert_ok(mtm_dicom_open_memory(&d, file.b, file.n, "no pixels", &header, &err));
+    check_header(d, 100000);
+    assert_false(d->pixels_left_out);
+    mtm_dicom_close(mtm_dicom_steal(&d));
+    assert_status(MTM_E_CORRUPT, mtm_dicom_open_memory(&d, file.b, file.n - 3, "cut", &header, &err));
+    assert_non_null(strstr(err.text, "deflated data set"));
+}
+
 /* ---- every cut, every byte ---------------------------------------------------------------------------- */
 
 static void put_all(dicom_bytes *o, const char *syntax)
@@ -397,6 +482,23 @@ static void open_failing(const char *path, const dicom_bytes *o)
     fail_msg("opening never ends");
 }
 
+static void header_failing(const dicom_bytes *o)
+{
+    mtm_status s = MTM_E_NOMEM;
+
+    for (int64_t n = 0; n < 100 && s; n++) {
+        mtm_dicom *d = NULL;
+        mtm_error err = {0};
+
+        mtm_mem_fail_after(n);
+        s = mtm_dicom_open_memory(&d, o->b, o->n, "header", &header, &err);
+        mtm_mem_fail_after(-1);
+        assert_true(s == MTM_OK || s == MTM_E_NOMEM);
+        mtm_dicom_close(d);
+    }
+    assert_int_equal(s, MTM_OK);
+}
+
 static void test_memory_runs_out(void **state)
 {
     static uint8_t plain[DCM_ROOM];
@@ -413,6 +515,7 @@ static void test_memory_runs_out(void **state)
     file.n = from;
     deflate_put(&file, plain, 10);
     open_failing(NULL, &file);
+    header_failing(&file);
     put_meta(&file, LITTLE_EXPLICIT);
     for (uint32_t i = 0; i < 500; i++) /* the table grows, a second block comes */
         put_element(&file, 0x00091000 + i, "OB", plain, 100);
@@ -427,9 +530,10 @@ static void test_memory_runs_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),          cmocka_unit_test(test_bomb_ratio),
-        cmocka_unit_test(test_cut_everywhere), cmocka_unit_test(test_every_byte),
-        cmocka_unit_test(test_noise),          cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_cases),           cmocka_unit_test(test_bomb_ratio),
+        cmocka_unit_test(test_cut_everywhere),  cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_noise),           cmocka_unit_test(test_memory_runs_out),
+        cmocka_unit_test(test_deflated_header), cmocka_unit_test(test_deflated_header_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

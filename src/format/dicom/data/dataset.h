@@ -80,6 +80,8 @@ mtm_status dcm_numbers(const mtm_dicom *d, const mtm_dicom_element *e, double **
                        mtm_error *err);
 /* First value; buf "" when absent. */
 bool dcm_ascii(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t tag, char *buf, size_t room);
+/* For messages: the UID's name, else itself; what is no UID may be anything, a patient's name too, and is not shown. */
+const char *dcm_uid_name(const char *uid);
 /* First item of the sequence `tag`; NULL: none. */
 const mtm_dicom_element *dcm_first_item(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t tag);
 
@@ -92,6 +94,15 @@ static inline int32_t dcm_index(const mtm_dicom *d, const mtm_dicom_element *e)
 static inline int32_t dcm_next(const mtm_dicom *d, int32_t i)
 {
     return i + 1 + d->elements[i].inside;
+}
+
+/* The item after `item` (NULL: the first) of a sequence; NULL: none. mtm_dicom_item counts from the first each time. */
+static inline const mtm_dicom_element *dcm_item_next(const mtm_dicom *d, const mtm_dicom_element *sequence,
+                                                     const mtm_dicom_element *item)
+{
+    const int32_t at = item ? dcm_next(d, dcm_index(d, item)) : dcm_index(d, sequence) + 1;
+
+    return at < dcm_next(d, dcm_index(d, sequence)) ? &d->elements[at] : NULL;
 }
 
 #endif

@@ -77,3 +77,12 @@ const mtm_dicom_uid *mtm_dicom_uid_find(const char *uid_or_keyword)
     }
     return NULL;
 }
+
+const char *dcm_uid_name(const char *uid)
+{
+    const mtm_dicom_uid *const known = mtm_dicom_uid_find(uid);
+
+    if (known)
+        return known->name;
+    return uid[0] && !uid[strspn(uid, "0123456789.")] ? uid : "(no UID)";
+}

@@ -24,7 +24,7 @@ static size_t column(const dump *u)
     return n;
 }
 
-/* s [n] as far as the line has room for it; control characters as blanks. False: it was cut. */
+/* s [n] as far as the line has room for it; control characters (C1 too, which UTF-8 writes as C2 80 … C2 9F) as blanks. False: it was cut. */
 static bool put_cut(dump *u, const char *s, size_t n)
 {
     size_t at = column(u);
@@ -37,7 +37,10 @@ static bool put_cut(dump *u, const char *s, size_t n)
             mtm_text_put(&u->out, "…", sizeof "…" - 1);
             return false;
         }
-        mtm_text_put(&u->out, c < 0x20 || c == 0x7F ? " " : s + i, 1);
+        if (c == 0xC2 && i + 1 < n && (unsigned char)s[i + 1] < 0xA0)
+            i++, mtm_text_put(&u->out, " ", 1);
+        else
+            mtm_text_put(&u->out, c < 0x20 || c == 0x7F ? " " : s + i, 1);
         at += first;
     }
     return true;

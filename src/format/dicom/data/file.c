@@ -1,7 +1,6 @@
 /* format/dicom/data/file.c: opening: preamble and file meta information (PS3.10 7), files that have none, the transfer
- * syntax, deflated data sets.
+ * syntax.
  * SPDX-License-Identifier: Apache-2.0 */
-#include "codec/deflate.h"
 #include "parse.h"
 #include "syntax.h"
 #include "text.h"
@@ -170,49 +169,6 @@ static mtm_status syntax_decide(dcm_parser *p, const dcm_syntax **syntax, mtm_er
     return MTM_OK;
 }
 
-static bool has_zlib_header(const uint8_t *in, uint64_t n)
-{
-    return n > 2 && (in[0] & 0x0F) == 8 && (in[0] << 8 | in[1]) % 31 == 0; /* RFC 1950 2.2 */
-}
-
-/* PS3.5 A.5: what follows the file meta information is one deflate stream. */
-static mtm_status data_set_inflate(dcm_parser *p, mtm_error *err)
-{
-    mtm_dicom *const d = p->d;
-    const uint64_t n = p->end - p->at;
-    const uint8_t *in = p->memory ? p->memory + p->at : NULL;
-    MTM_AUTO_MEM uint8_t *bytes = NULL;
-    size_t size = 0;
-    mtm_status s;
-
-    if (n > d->limits.max_bytes)
-        return mtm_fail(err, MTM_E_LIMIT, (int64_t)p->at,
-                        "the deflated data set of %" PRIu64 " bytes is over max_bytes", n);
-    if (!in) {
-        bytes = mtm_alloc(n);
-        if (!bytes)
-            return MTM_NOMEM(err);
-        MTM_TRY(mtm_source_read(d->source, p->at, bytes, n, err));
-        in = bytes;
-    }
-    s = mtm_raw_inflate(&d->inflated, &size, in, n, 0, d->limits.max_bytes, d->limits.max_expansion, err);
-    if (s == MTM_E_CORRUPT && has_zlib_header(in, n)) {
-        s = mtm_raw_inflate(&d->inflated, &size, in + 2, n - 2, 0, d->limits.max_bytes,
-                            d->limits.max_expansion, err);
-        if (s == MTM_OK)
-            dcm_warn(d, "the deflated data set at byte %" PRIu64 " begins with a zlib header", p->at);
-    }
-    if (s == MTM_E_CORRUPT)
-        return mtm_fail(err, s, (int64_t)p->at, "the deflated data set at byte %" PRIu64 " is broken", p->at);
-    if (s)
-        return s;
-    d->inflated_bytes = size;
-    p->memory = p->view = d->inflated;
-    p->view_at = p->at = 0;
-    p->view_end = p->end = size;
-    return MTM_OK;
-}
-
 /* Pixel data of the top level alone is big endian. */
 static void pixels_turn(mtm_dicom *d)
 {
@@ -230,8 +186,9 @@ static mtm_status data_set_read(dcm_parser *p, mtm_error *err)
     MTM_TRY(group_read(p, COMMAND_GROUP, true, err)); /* PS3.7 6.3.1: implicit VR little endian */
     p->d->data_at = (int64_t)p->at;
     if (syntax->deflated)
-        MTM_TRY(data_set_inflate(p, err));
-    MTM_TRY(dcm_parse(p, syntax->implicit, syntax->big_endian, err));
+        MTM_TRY(dcm_deflated_parse(p, syntax->implicit, err));
+    else
+        MTM_TRY(dcm_parse(p, syntax->implicit, syntax->big_endian, err));
     p->d->implicit = p->levels[0].implicit;
     p->d->big_endian = syntax->big_endian;
     if (syntax->big_endian_pixels)

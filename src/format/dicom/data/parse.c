@@ -182,6 +182,12 @@ static void header_unknown(header *h)
     h->flags = (uint16_t)((h->flags & ~MTM_DICOM_BIG_ENDIAN) | MTM_DICOM_UN);
 }
 
+/* Bytes that a value here may have. */
+static inline uint64_t room_from(const dcm_parser *p, uint64_t at)
+{
+    return p->partial ? UINT64_MAX : p->end - at;
+}
+
 /* No other group was asked for. */
 static inline bool is_wanted(const dcm_parser *p, uint32_t tag)
 {
@@ -215,7 +221,7 @@ static inline mtm_status header_read(dcm_parser *p, header *h, mtm_error *err)
     if (l->implicit || !two_capitals(b + 4)) {
         header_implicit(h, b, l->big_endian);
         if (!l->implicit && is_wanted(p, h->tag) && h->length != DCM_UNDEFINED &&
-            h->length > p->end - p->at - 8 && dcm_u16(b + 6, l->big_endian) <= p->end - p->at - 8)
+            h->length > room_from(p, p->at + 8) && dcm_u16(b + 6, l->big_endian) <= p->end - p->at - 8)
             header_odd_vr(p, h, dcm_u16(b + 6, l->big_endian));
         return MTM_OK;
     }
@@ -242,12 +248,13 @@ static inline mtm_status header_read(dcm_parser *p, header *h, mtm_error *err)
 static bool vr_meant(const dcm_parser *p, const uint8_t *b)
 {
     const dcm_level *const l = &p->levels[p->depth];
-    const uint64_t end = l->end < p->end ? l->end : p->end;
+    const uint64_t in_level = l->end - p->at, in_file = room_from(p, p->at);
     const mtm_dicom_entry *const entry = mtm_dicom_entry_by_tag(dcm_tag_at(b, l->big_endian));
 
     if (kind_of(b + 4) == VR_OTHER)
         return false;
-    return (entry && !memcmp(entry->vr, b + 4, 2)) || dcm_u32(b + 4, l->big_endian) > end - p->at;
+    return (entry && !memcmp(entry->vr, b + 4, 2)) ||
+           dcm_u32(b + 4, l->big_endian) > (in_level < in_file ? in_level : in_file);
 }
 
 /* The first element tells whether VRs stand in the data set (or item), whatever the transfer syntax says. */
@@ -469,7 +476,7 @@ static bool is_padding(dcm_parser *p, const header *h)
         return false;
     if (h->tag == 0 && h->length == 0)
         return true;
-    return h->length != DCM_UNDEFINED && h->length > p->end - p->at - h->bytes &&
+    return h->length != DCM_UNDEFINED && h->length > room_from(p, p->at + h->bytes) &&
            !mtm_dicom_entry_by_tag(h->tag);
 }
 

@@ -1,5 +1,5 @@
 /* format/dicom/data/parse.h: from bytes to the table of elements: the parser's state, shared by input.c (where its bytes
- * come from), parse.c (elements), fragments.c (values in fragments) and file.c (what stands before the data set).
+ * come from), parse.c (elements), fragments.c (values in fragments) deflated.c and file.c (what stands before the data set).
  * SPDX-License-Identifier: Apache-2.0 */
 #ifndef MTM_DICOM_PARSE_H
 #define MTM_DICOM_PARSE_H
@@ -36,6 +36,7 @@ typedef struct dcm_parser {
     bool encapsulated; /* by the transfer syntax the pixel data lies in fragments */
     bool no_jump;      /* an offset table was wrong: the next one is not believed */
     bool odd_seen;     /* an odd length was told */
+    bool partial;      /* the data set goes on behind the end of the input: no length is too long */
     int depth;
     dcm_level levels[DCM_MOST_LEVELS];
 } dcm_parser;
@@ -50,6 +51,10 @@ mtm_status dcm_input_read(const dcm_parser *p, uint64_t at, void *dst, size_t n,
 mtm_status dcm_parse(dcm_parser *p, bool implicit, bool big_endian, mtm_error *err);
 /* True when the two bytes are a VR of PS3.5 table 6.2-1. */
 bool dcm_vr_known(const uint8_t vr[2]);
+
+/* deflated.c. dcm_parse of a deflate stream from p->at on, which is then the input. Offsets count from its first inflated byte. Errors:
+ * MTM_E_CORRUPT (broken stream), MTM_E_LIMIT, MTM_E_IO, MTM_E_NOMEM. */
+mtm_status dcm_deflated_parse(dcm_parser *p, bool implicit, mtm_error *err);
 
 /* fragments.c. The end of the items from p->at on, and the byte after the delimiter. */
 mtm_status dcm_fragments_end(dcm_parser *p, bool big_endian, uint64_t *items_end, uint64_t *after,

@@ -165,14 +165,14 @@ static mtm_status level(job *j, const mtm_dicom_element *item, bool hidden, mtm_
 
 static mtm_status sequence(job *j, const mtm_dicom_element *e, bool hidden, mtm_error *err)
 {
-    const int32_t n = mtm_dicom_item_count(j->d, e);
+    const mtm_dicom_element *item = NULL;
 
     MTM_TRY(mtm_dicom_begin_sequence(j->b, e->tag, err));
-    for (int32_t i = 0; i < n; i++) {
+    for (int32_t i = 0; (item = dcm_item_next(j->d, e, item)); i++) {
         const size_t mark = dcm_report_enter(j->report, e->tag, i);
 
         MTM_TRY(mtm_dicom_begin_item(j->b, err));
-        MTM_TRY(level(j, mtm_dicom_item(j->d, e, i), hidden, err));
+        MTM_TRY(level(j, item, hidden, err));
         MTM_TRY(mtm_dicom_end_item(j->b, err));
         dcm_report_leave(j->report, mark);
     }

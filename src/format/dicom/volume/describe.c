@@ -78,13 +78,6 @@ static mtm_status technical_facts(dcm_image *im, const mtm_dicom *d, mtm_error *
     return MTM_OK;
 }
 
-static const char *uid_name(const char *uid)
-{
-    const mtm_dicom_uid *const known = mtm_dicom_uid_find(uid);
-
-    return known ? known->name : uid;
-}
-
 /* "0, 500, 1000": the values of axis T at the first place. */
 static mtm_status axis_values(dcm_image *im, const dcm_set *set, const dcm_stack *stack, mtm_error *err)
 {
@@ -138,9 +131,10 @@ static mtm_status problems(dcm_image *im, const mtm_dicom *d, const dcm_stack *s
 mtm_status dcm_image_describe(dcm_image *im, const mtm_dicom *d, const dcm_set *set, const dcm_stack *stack,
                               mtm_error *err)
 {
-    MTM_TRY(mtm_image_add_property(&im->base, err, "dicom.SOPClass", "%s", uid_name(im->files[0].sop_class)));
+    MTM_TRY(
+        mtm_image_add_property(&im->base, err, "dicom.SOPClass", "%s", dcm_uid_name(im->files[0].sop_class)));
     MTM_TRY(mtm_image_add_property(&im->base, err, "dicom.TransferSyntax", "%s",
-                                   uid_name(mtm_dicom_transfer_syntax(d))));
+                                   dcm_uid_name(mtm_dicom_transfer_syntax(d))));
     MTM_TRY(technical_facts(im, d, err));
     MTM_TRY(mtm_image_add_property(&im->base, err, "dicom.files", "%d", (int)im->n_files));
     if (set->n_skipped)

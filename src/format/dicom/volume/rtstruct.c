@@ -48,25 +48,25 @@ static const mtm_dicom_element *item_of(const mtm_dicom *d, uint32_t sequence, i
 {
     const mtm_dicom_element *const sq = mtm_dicom_find(d, NULL, sequence);
 
-    for (int32_t i = 0, n = sq ? mtm_dicom_item_count(d, sq) : 0; i < n; i++) {
-        const mtm_dicom_element *const item = mtm_dicom_item(d, sq, i);
+    const mtm_dicom_element *item = sq ? dcm_item_next(d, sq, NULL) : NULL;
 
-        if (dcm_i64(d, item, REFERENCED_ROI, -1) == roi)
-            return item;
-    }
-    return NULL;
+    while (item && dcm_i64(d, item, REFERENCED_ROI, -1) != roi)
+        item = dcm_item_next(d, sq, item);
+    return item;
 }
 
 /* Of a CONTOUR_SEQUENCE's items. */
 static mtm_status contours_read(const mtm_dicom *d, const mtm_dicom_element *sq, dcm_roi *r, mtm_error *err)
 {
     const int32_t n = sq ? mtm_dicom_item_count(d, sq) : 0;
+    const mtm_dicom_element *item = NULL;
 
     r->contours = mtm_alloc_zero((size_t)n, sizeof *r->contours);
     if (!r->contours)
         return MTM_NOMEM(err);
     for (int32_t i = 0; i < n; i++) {
-        const mtm_dicom_element *const item = mtm_dicom_item(d, sq, i);
+        item = dcm_item_next(d, sq, item);
+
         const mtm_dicom_element *const data = mtm_dicom_find(d, item, CONTOUR_DATA);
         const int64_t numbers = data ? mtm_dicom_value_count(d, data) : 0;
         char type[20];
@@ -118,17 +118,20 @@ static mtm_status structures_read(mtm_dicom_structures *s, mtm_error *err)
 {
     const mtm_dicom_element *const sq = mtm_dicom_find(s->d, NULL, ROI_SEQUENCE);
     const int32_t n = sq ? mtm_dicom_item_count(s->d, sq) : 0;
+    const mtm_dicom_element *item = NULL;
     char class_uid[68];
 
     dcm_ascii(s->d, NULL, SOP_CLASS, class_uid, sizeof class_uid);
     if (strcmp(class_uid, structure_set_class))
         return mtm_fail(err, MTM_E_INVAL, -1, "is no RT structure set, but of SOP class %s",
-                        class_uid[0] ? class_uid : "(none)");
+                        dcm_uid_name(class_uid));
     s->rois = mtm_alloc_zero((size_t)n, sizeof *s->rois);
     if (!s->rois)
         return MTM_NOMEM(err);
     for (; s->n < n; s->n++) {
-        const mtm_status st = roi_read(s->d, mtm_dicom_item(s->d, sq, (int32_t)s->n), &s->rois[s->n], err);
+        item = dcm_item_next(s->d, sq, item);
+
+        const mtm_status st = roi_read(s->d, item, &s->rois[s->n], err);
 
         if (st) {
             s->n++; /* what it holds is freed too */

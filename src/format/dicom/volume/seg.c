@@ -369,7 +369,7 @@ static mtm_status code_property(dcm_seg *s, const mtm_dicom_element *item, uint3
 static mtm_status properties_set(dcm_seg *s, mtm_error *err)
 {
     static const char *const types[] = {"BINARY", "FRACTIONAL", "LABELMAP"};
-    const mtm_dicom_element *const sq = mtm_dicom_find(s->d, NULL, SEGMENTS);
+    const mtm_dicom_element *const sq = mtm_dicom_find(s->d, NULL, SEGMENTS), *item = NULL;
     mtm_text list = {0};
     char *text = NULL;
 
@@ -381,7 +381,8 @@ static mtm_status properties_set(dcm_seg *s, mtm_error *err)
     MTM_TRY(st);
     MTM_TRY(mtm_image_add_property(&s->base, err, "segmentation.type", "%s", types[s->type]));
     for (int32_t i = 0; i < s->n_segments; i++) {
-        const mtm_dicom_element *const item = mtm_dicom_item(s->d, sq, i);
+        item = dcm_item_next(s->d, sq, item);
+
         const int64_t number = s->numbers[i];
 
         MTM_TRY(text_property(s, item, LABEL, number, "label", err));

@@ -45,13 +45,19 @@ static mtm_status segments_read(dcm_seg *s, mtm_error *err)
     const mtm_dicom_element *const sq = mtm_dicom_find(s->d, NULL, SEGMENT_SEQUENCE);
     const int32_t n = sq ? mtm_dicom_item_count(s->d, sq) : 0;
 
+    const mtm_dicom_element *item = NULL;
+
     if (n < 1)
         return mtm_fail(err, MTM_E_CORRUPT, -1, "the segmentation describes no segment");
+    if (n > UINT16_MAX + 1)
+        return mtm_fail(err, MTM_E_CORRUPT, sq->offset_bytes, "%d segments are more than there are numbers",
+                        (int)n);
     s->numbers = mtm_alloc_zero((size_t)n, sizeof *s->numbers);
     if (!s->numbers)
         return MTM_NOMEM(err);
     for (; s->n_segments < n; s->n_segments++) {
-        const mtm_dicom_element *const item = mtm_dicom_item(s->d, sq, s->n_segments);
+        item = dcm_item_next(s->d, sq, item);
+
         const int64_t number = dcm_i64(s->d, item, SEGMENT_NUMBER, -1);
 
         if (number < 0 || number > UINT16_MAX)
@@ -82,6 +88,9 @@ static mtm_status type_read(dcm_seg *s, mtm_error *err)
 
 static mtm_status segment_find(const dcm_seg *s, int64_t number, dcm_seg_frame *f, mtm_error *err)
 {
+    f->segment = (int32_t)number - 1; /* nearly always they count from 1 */
+    if (number > 0 && number <= s->n_segments && s->numbers[f->segment] == number)
+        return MTM_OK;
     for (f->segment = 0; f->segment < s->n_segments; f->segment++)
         if (s->numbers[f->segment] == number)
             return MTM_OK;

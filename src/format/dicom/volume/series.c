@@ -48,11 +48,10 @@ static mtm_status without_image(const mtm_dicom *d, bool given, mtm_error *err)
                         "the file has no pixel data: it is cut, damaged, or a header alone");
     if (!given)
         return MTM_OK;
-    return mtm_fail(err, MTM_E_UNSUPPORTED, -1, "the file is DICOM (%s) and holds no image: %s",
-                    known ? known->name : sop_class,
-                    !strcmp(sop_class, STRUCTURES_CLASS)
-                        ? "its contours are drawn onto one by mt.dicom.read_rtstruct"
-                        : "mt.dicom.read and microtome info read its data set");
+    return mtm_fail(
+        err, MTM_E_UNSUPPORTED, -1, "the file is DICOM (%s) and holds no image: %s", dcm_uid_name(sop_class),
+        !strcmp(sop_class, STRUCTURES_CLASS) ? "its contours are drawn onto one by mt.dicom.read_rtstruct"
+                                             : "mt.dicom.read and microtome info read its data set");
 }
 
 static bool of_series(const mtm_dicom *d, const char *wanted)
@@ -222,7 +221,7 @@ static mtm_status several_series(dcm_file *const *order, int32_t n, mtm_error *e
         char one[112];
 
         hi = series_end(order, n, lo);
-        snprintf(one, sizeof one, "%s%s (%s, %d)", n_series ? ", " : "", order[lo]->series_uid,
+        snprintf(one, sizeof one, "%s%s (%s, %d)", n_series ? ", " : "", dcm_uid_name(order[lo]->series_uid),
                  order[lo]->modality, (int)(hi - lo));
         if (at + strlen(one) < 150)
             at += (size_t)snprintf(text + at, sizeof text - at, "%s", one);
