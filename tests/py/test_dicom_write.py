@@ -551,6 +551,17 @@ def test_a_damaged_icon_is_told(tmp_path, rng):
     assert not (tmp_path / "x.dcm").exists()
 
 
+@pytest.mark.parametrize("to", EVERY)
+def test_bytes_in_big_endian_words(tmp_path, rng, to):
+    d, a = image("u8", rng)
+    d.PixelData = np.frombuffer(d.PixelData, "<u2").byteswap().tobytes()
+    d["PixelData"].VR, d.file_meta.TransferSyntaxUID = "OW", BIG
+    ds = mt.dicom.read(saved(tmp_path / "a.dcm", d))
+    np.testing.assert_array_equal(ds.pixels(raw=True).squeeze(), a)
+    save(ds, tmp_path / "b.dcm", to)
+    np.testing.assert_array_equal(mt.dicom.read(tmp_path / "b.dcm").pixels(raw=True).squeeze(), a)
+
+
 def test_what_was_lost_before_stays_told(tmp_path, rng):
     d, _ = image("u8", rng, LossyImageCompression="01", LossyImageCompressionRatio="4.39684003958337")
     save(mt.dicom.read(saved(tmp_path / "a.dcm", d)), tmp_path / "b.dcm", "RLELossless")

@@ -145,7 +145,8 @@ mtm_status dcm_recode_plan(dcm_recode *r, mtm_error *err)
     p = &r->source->pixels;
     MTM_TRY(fit_check(r, to, err));
     spare = p->bits_allocated > p->bits_stored;
-    native = !p->encapsulated || !strcmp(p->codec, "none");
+    native = (!p->encapsulated || !strcmp(p->codec, "none")) &&
+             !r->source->swap_pairs; /* bytes in big endian words are put right by decoding */
     r->cells = to->whole_cells;
     r->native_cells = r->cells && native && strcmp(p->photometric, "YBR_FULL_422") != 0 &&
                       (p->bits_allocated == 8 || p->bits_allocated == 16 || p->bits_allocated == 32);
