@@ -607,3 +607,35 @@ def test_data_dir_is_real():
     if not DATA.exists():
         pytest.skip(f"{DATA} is not there")
     assert len(REAL) > 100
+
+
+@pytest.mark.parametrize("codec", ["jpegls", "j2k"])
+@pytest.mark.parametrize("content", ["bare", "copied", "wide"])
+def test_signed_words_over_bits_stored(tmp_path, codec, content):
+    """Signed 12 of 16 bits in an unsigned 16-bit codestream: words without copies of the sign are negative by Bits Stored; words with
+    them, and words that use all 16 bits whatever the header says, are what they are. A part reads as it does in the whole."""
+    rng = np.random.default_rng(7)
+    samples = rng.integers(-2048, 2048, (37, 41)).astype(np.int16)
+    words = samples.view(np.uint16)
+    if content == "bare":
+        words = words & 0x0FFF
+    elif content == "wide":
+        words = rng.integers(0, 65536, (37, 41)).astype(np.uint16)
+        samples = words.view(np.int16)
+    stream = mt.codec.encode(words, codec=codec)
+    syntax = {"jpegls": "1.2.840.10008.1.2.4.80", "j2k": "1.2.840.10008.1.2.4.90"}[codec]
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID = "1.2.3"
+    ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = 37, 41, 1, "MONOCHROME2"
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, 1
+    ds.PixelData = encapsulate([stream])
+    ds["PixelData"].VR = "OB"
+    ds.save_as(tmp_path / "words.dcm", enforce_file_format=True)
+    with pytest.warns(mt.errors.PixelWarning, match="precision"):
+        assert np.array_equal(mt.dicom.read(tmp_path / "words.dcm").pixels(0), samples)
+    im = mt.open(tmp_path / "words.dcm")
+    part = im.read(box=tuple(zip((3, 5), (20, 31), strict=True)), raw=True)
+    assert np.array_equal(np.squeeze(part), samples[3:20, 5:31])

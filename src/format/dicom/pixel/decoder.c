@@ -432,9 +432,9 @@ static bool is_above(const dcm_stream *st, const mtm_dicom_pixels *p)
     return p->high_bit > p->bits_stored - 1 && st->bits > p->high_bit && st->bits <= p->bits_allocated;
 }
 
-/* The codestream holds whole words, of which Bits Stored are the sample: lossless JPEG keeps what stands above them; the others are told
- * nothing of a sign, and get signed samples with or without copies of it (PS3.5 8.1.1). */
-static bool is_masked(const dcm_stream *st, const mtm_dicom_pixels *p)
+/* The codestream holds whole words, of which Bits Stored may be the sample: lossless JPEG keeps what stands above them; the others are
+ * told nothing of a sign, and get signed samples with or without copies of it (PS3.5 8.1.1): words_fit decides. */
+static bool may_be_masked(const dcm_stream *st, const mtm_dicom_pixels *p)
 {
     const bool same =
         mtm_dtype_size(type_of(most(p->bits_allocated, st->bits), false)) * 8 == (size_t)p->bits_allocated;
@@ -446,7 +446,7 @@ static bool is_masked(const dcm_stream *st, const mtm_dicom_pixels *p)
     return st->bits == p->bits_allocated && p->is_signed && !st->is_signed;
 }
 
-static uint32_t disagreements(const dcm_stream *st, const mtm_dicom_pixels *p)
+static uint32_t disagreements(const dcm_stream *st, const mtm_dicom_pixels *p, bool masked)
 {
     const bool j2k = strstr(p->codec, "j2k") != NULL;
     uint32_t notes = 0;
@@ -456,7 +456,7 @@ static uint32_t disagreements(const dcm_stream *st, const mtm_dicom_pixels *p)
     if (j2k && st->is_signed != p->is_signed)
         notes |= DCM_NOTE_SIGN;
     if (st->bits != p->bits_stored && !is_above(st, p))
-        notes |= is_masked(st, p) ? DCM_NOTE_UNUSED : DCM_NOTE_BITS;
+        notes |= masked ? DCM_NOTE_UNUSED : DCM_NOTE_BITS;
     if (st->rows != p->rows || st->columns != p->columns)
         notes |= DCM_NOTE_SIZE;
     return notes;
@@ -483,8 +483,8 @@ static mtm_status stream_color(job *j, const dcm_stream *st, uint32_t *notes, mt
 }
 
 /* The bits that are a sample, and the last of them: as pydicom takes them, codec by codec. False: they are right as they are. */
-static bool bits_to_fix(const mtm_dicom_pixels *p, const dcm_stream *st, int32_t container, int *stored,
-                        int *high)
+static bool bits_to_fix(const mtm_dicom_pixels *p, const dcm_stream *st, bool masked, int32_t container,
+                        int *stored, int *high)
 {
     const bool same = container == p->bits_allocated;
 
@@ -495,7 +495,7 @@ static bool bits_to_fix(const mtm_dicom_pixels *p, const dcm_stream *st, int32_t
         *stored = p->bits_stored, *high = p->high_bit;
         return needs_fix(p);
     }
-    if (is_masked(st, p)) {
+    if (masked) {
         *stored = p->bits_stored, *high = p->bits_stored - 1;
         return true;
     }
@@ -530,6 +530,29 @@ static mtm_status decode(const job *j, const dcm_stream *st, mtm_array *a, mtm_e
     return mtm_decode(j->x->codec, j->s->bytes.data, j->s->bytes.size_bytes, &dp, a, err);
 }
 
+/* True when no word of the frame has a bit above Bits Stored: then negative samples lie there without copies of their sign. Words that
+ * do have such bits are copies of the sign, or a precision that the header does not know: either way the codestream's words are the
+ * samples. The whole frame is looked at, so that a part of it reads as it does in the whole. */
+static mtm_status words_fit(const job *j, const dcm_stream *st, int32_t container, bool *fit, mtm_error *err)
+{
+    const mtm_dicom_pixels *const p = &j->x->pixels;
+    const uint64_t n = (uint64_t)(st->rows * st->columns * p->samples);
+    job whole = *j;
+    uint64_t bits = 0;
+    uint8_t *out;
+
+    whole.y0 = whole.x0 = 0, whole.y1 = st->rows, whole.x1 = st->columns;
+    MTM_TRY(room(&j->s->samples, n * (uint64_t)container / 8, &out, err));
+    mtm_array a = interleaved(out, type_of(container, false), st->rows, st->columns, p->samples);
+    MTM_TRY(decode(&whole, st, &a, err));
+    for (uint64_t i = 0; i < n; i++)
+        bits |= container == 8    ? out[i]
+                : container == 16 ? ((const uint16_t *)(const void *)out)[i]
+                                  : ((const uint32_t *)(const void *)out)[i];
+    *fit = bits >> p->bits_stored == 0;
+    return MTM_OK;
+}
+
 static mtm_status encapsulated(job *j, bool raw, const int64_t region[4], uint32_t *notes, mtm_error *err)
 {
     const mtm_dicom_pixels *const p = &j->x->pixels;
@@ -539,13 +562,18 @@ static mtm_status encapsulated(job *j, bool raw, const int64_t region[4], uint32
     uint8_t *out;
 
     MTM_TRY(fetch(j->x, j->s, j->frame, &st, err));
-    *notes |= disagreements(&st, p);
+
+    const int32_t container = (int32_t)mtm_dtype_size(type_of(most(p->bits_allocated, st.bits), false)) * 8;
+    bool masked = may_be_masked(&st, p);
+
+    if (masked && strcmp(p->codec, "jpeg"))
+        MTM_TRY(words_fit(j, &st, container, &masked, err));
+    *notes |= disagreements(&st, p, masked);
     MTM_TRY(set_region(j, region, st.rows, st.columns, err));
     MTM_TRY(raw ? set_color(j, DCM_COLOR_AS_IS, err) : stream_color(j, &st, notes, err));
     MTM_TRY(check_dst(j, err));
 
-    const int32_t container = (int32_t)mtm_dtype_size(type_of(most(p->bits_allocated, st.bits), false)) * 8;
-    const bool fix = bits_to_fix(p, &st, container, &stored, &high);
+    const bool fix = bits_to_fix(p, &st, masked, container, &stored, &high);
     const mtm_dtype as_stored = p->is_float ? p->raw_dtype : type_of(container, st.is_signed);
     const mtm_dtype read_as = p->is_float ? p->raw_dtype : type_of(container, p->is_signed);
 
@@ -620,8 +648,8 @@ void dcm_notes_text(const dcm_decoder *x, uint32_t notes, char *text, size_t roo
     } table[] = {
         {DCM_NOTE_SIGN, "the codestream's sign differs from Pixel Representation, which decides"},
         {DCM_NOTE_BITS, "the codestream's precision differs from Bits Stored; the codestream decides"},
-        {DCM_NOTE_UNUSED,
-         "the codestream's precision is over Bits Stored, which decides: the bits above it are dropped"},
+        {DCM_NOTE_UNUSED, "the codestream's precision is over Bits Stored, which decides: what stands above "
+                          "is no part of a sample"},
         {DCM_NOTE_SIZE, "the codestream's size differs from Rows and Columns; the codestream decides"},
         {DCM_NOTE_COLOR, "Photometric Interpretation differs from the pixel data, which decides"},
         {DCM_NOTE_FRAMES, "Number of Frames is 0 or no number; 1 is assumed"},
