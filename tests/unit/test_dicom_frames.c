@@ -16,7 +16,8 @@ typedef struct file {
 static void put(file *f, const void *data, size_t n)
 {
     assert_true(f->n + n <= ROOM);
-    memcpy(f->b + f->n, data, n);
+    if (n) /* data may be NULL then */
+        memcpy(f->b + f->n, data, n);
     f->n += n;
 }
 
