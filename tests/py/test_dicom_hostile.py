@@ -604,8 +604,8 @@ def test_segmentations_of_too_much_or_too_little(tmp_path):
     with pytest.raises(mt.Error, match="segment"):
         mt.open(segmentation(tmp_path / "unknown", 30, 3, 30, lambda k: 9))
     with pytest.raises(mt.CorruptError, match="more than there are numbers"):
-        mt.open(segmentation(tmp_path / "segments", 30, 200000, 30))
-    assert mt.open(segmentation(tmp_path / "frames", 6000, 3, 6000)).shape == (3, 2000, 1, 8)
+        mt.open(segmentation(tmp_path / "segments", 30, 66000, 30))
+    assert mt.open(segmentation(tmp_path / "frames", 1500, 3, 1500)).shape == (3, 500, 1, 8)
 
 
 def structures(path, data, points=None):
@@ -643,11 +643,10 @@ def test_contours_far_away_take_no_time(tmp_path, far):
         mt.dicom.read_rtstruct(structures(tmp_path / "s", data), GRID)
 
 
-def test_contours_of_a_million_points(tmp_path):
-    path = structures(tmp_path / "s", b"\\".join([b"1\\1\\1\\7\\1\\1\\7\\7\\1\\1\\7\\1"] * 250000))
-    assert mt.dicom.rois(path)[0]["points"] == 1000000
-    out = mt.dicom.read_rtstruct(path, GRID)
-    assert np.asarray(out[0] if isinstance(out, tuple) else out).shape[-3:] == GRID[0]
+def test_contours_of_very_many_points(tmp_path):
+    path = structures(tmp_path / "s", b"\\".join([b"1\\1\\1\\7\\1\\1\\7\\7\\1\\1\\7\\1"] * 50000))
+    assert mt.dicom.rois(path)[0]["points"] == 200000
+    assert mt.dicom.read_rtstruct(path, GRID)["a"].shape == GRID[0]
 
 
 def test_functional_groups_deep_and_few(tmp_path):

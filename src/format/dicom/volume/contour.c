@@ -37,15 +37,18 @@ static mtm_status outline_read(const mtm_dicom *d, const dcm_contour *c, const d
                                mtm_error *err)
 {
     double lowest = INFINITY, highest = -INFINITY;
+    MTM_AUTO_MEM double *numbers = NULL; /* all at once: a contour may have a million points */
+    int64_t n;
 
+    MTM_TRY(dcm_numbers(d, c->data, &numbers, &n, err));
     for (int64_t i = 0; i < c->n; i++) {
-        double p[3], v[3];
+        double v[3];
 
-        for (int k = 0; k < 3; k++)
-            if (!mtm_dicom_f64(d, c->data, 3 * i + k, &p[k]) || !isfinite(p[k]))
+        for (int64_t k = 3 * i; k < 3 * i + 3; k++)
+            if (k >= n || !isfinite(numbers[k]))
                 return mtm_fail(err, MTM_E_CORRUPT, c->data->offset_bytes,
-                                "coordinate %" PRId64 " of a contour is no number", 3 * i + k);
-        dcm_to_voxel_run(t, p, v);
+                                "coordinate %" PRId64 " of a contour is no number", k);
+        dcm_to_voxel_run(t, numbers + 3 * i, v);
         if (!(fabs(v[0]) < farthest && fabs(v[1]) < farthest && fabs(v[2]) < farthest))
             return mtm_fail(err, MTM_E_CORRUPT, c->data->offset_bytes,
                             "point %" PRId64 " of a contour lies far from every grid", i);
