@@ -8,6 +8,8 @@ import ctypes.util
 import importlib
 import importlib.metadata
 import logging
+import shutil
+import subprocess
 import warnings
 
 warnings.filterwarnings("ignore")
@@ -45,6 +47,11 @@ DISTRIBUTIONS = {
     "DALI": "nvidia-dali-cuda130",
     "batchgeneratorsv2": "batchgeneratorsv2",
     "imagecodecs": "imagecodecs",
+    "pydicom": "pydicom",
+    "pylibjpeg-libjpeg": "pylibjpeg-libjpeg",
+    "pylibjpeg-rle": "pylibjpeg-rle",
+    "pylibjpeg-openjpeg": "pylibjpeg-openjpeg",
+    "gdcm": "python-gdcm",
 }
 
 
@@ -56,7 +63,16 @@ def versions():
             out[name] = importlib.metadata.version(distribution)
         except importlib.metadata.PackageNotFoundError:
             out[name] = None
+    out["dcmdump (DCMTK)"] = dcmtk_version()
     return out
+
+
+def dcmtk_version():
+    """Of the dcmdump on the path; None without one."""
+    if not shutil.which("dcmdump"):
+        return None
+    said = subprocess.run(["dcmdump", "--version"], capture_output=True, text=True).stdout.split()
+    return next((word[1:] for word in said if word.startswith("v") and word[1:2].isdigit()), "unknown")
 
 
 def present(calls):
