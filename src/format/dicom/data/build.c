@@ -309,9 +309,9 @@ static mtm_status place_text(making *m, const dcm_node *node, const char *charse
 
 static bool wants_charset(const dcm_node *node)
 {
-    const dcm_rule *const vr = dcm_rule_find(node->vr);
+    const dcm_vr *const vr = dcm_vr_exact(node->vr);
 
-    return vr && vr->kind == DCM_RULE_TEXT && node->length_bytes > 0 &&
+    return vr && dcm_vr_is_text(vr) && node->length_bytes > 0 &&
            (!node->value || !dcm_text_is_plain(node->value, node->length_bytes));
 }
 

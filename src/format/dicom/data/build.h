@@ -5,7 +5,7 @@
 #define MTM_DICOM_BUILD_H
 
 #include "dataset.h"
-#include "rules.h"
+#include "vr.h"
 
 typedef struct dcm_node {
     uint32_t tag;

@@ -21,7 +21,7 @@ static bool is_private_creator(uint32_t tag)
 }
 
 /* The given VR, else the dictionary's; of "US or SS", "OB or OW" the one that `is_signed`, or width, calls for. */
-static mtm_status vr_of(const dcm_rule **out, uint32_t tag, const char *vr, bool is_signed, mtm_error *err)
+static mtm_status vr_of(const dcm_vr **out, uint32_t tag, const char *vr, bool is_signed, mtm_error *err)
 {
     const mtm_dicom_entry *const entry = vr ? NULL : mtm_dicom_entry_by_tag(tag);
     char name[4] = "UN";
@@ -36,11 +36,11 @@ static mtm_status vr_of(const dcm_rule **out, uint32_t tag, const char *vr, bool
         snprintf(name, sizeof name, "OW");
     else if (entry)
         snprintf(name, sizeof name, "%.2s", entry->vr);
-    *out = dcm_rule_find(name);
+    *out = dcm_vr_exact(name);
     if (!*out)
         return mtm_fail(err, MTM_E_INVAL, -1, "\"%s\" for " TAG_FMT " is no value representation", name,
                         TAG_ARGS(tag));
-    if ((*out)->kind == DCM_RULE_SEQUENCE)
+    if ((*out)->kind == DCM_KIND_SEQUENCE)
         return mtm_fail(err, MTM_E_INVAL, -1, TAG_FMT " is a sequence; it holds items, not a value",
                         TAG_ARGS(tag));
     return MTM_OK;
@@ -49,7 +49,7 @@ static mtm_status vr_of(const dcm_rule **out, uint32_t tag, const char *vr, bool
 /* ---- checks ------------------------------------------------------------------------------------------- */
 
 /* Characters of a VR that has an alphabet of its own (PS3.5 table 6.2-1). */
-static bool in_alphabet(const dcm_rule *vr, const char *s, size_t n)
+static bool in_alphabet(const dcm_vr *vr, const char *s, size_t n)
 {
     static const struct {
         const char vr[3], *set;
@@ -85,7 +85,7 @@ static bool is_uid(const char *s, size_t n)
 }
 
 /* Characters of the longest part that the VR's limit counts: of a PN each component group. */
-static int64_t longest(const dcm_rule *vr, const char *s, size_t n)
+static int64_t longest(const dcm_vr *vr, const char *s, size_t n)
 {
     const bool name = !strcmp(vr->name, "PN");
     int64_t most = 0;
@@ -102,7 +102,7 @@ static int64_t longest(const dcm_rule *vr, const char *s, size_t n)
     return most;
 }
 
-static mtm_status check_value(uint32_t tag, const dcm_rule *vr, const char *s, size_t n, mtm_error *err)
+static mtm_status check_value(uint32_t tag, const dcm_vr *vr, const char *s, size_t n, mtm_error *err)
 {
     const int64_t chars = longest(vr, s, n);
 
@@ -112,7 +112,7 @@ static mtm_status check_value(uint32_t tag, const dcm_rule *vr, const char *s, s
     if (vr->most_chars && chars > vr->most_chars)
         return mtm_fail(err, MTM_E_INVAL, -1, TAG_FMT " of VR %s holds %d characters, not %" PRId64,
                         TAG_ARGS(tag), vr->name, vr->most_chars, chars);
-    if (!in_alphabet(vr, s, n) || (vr->kind == DCM_RULE_ASCII && !dcm_text_is_plain((const uint8_t *)s, n)))
+    if (!in_alphabet(vr, s, n) || (dcm_vr_is_ascii(vr) && !dcm_text_is_plain((const uint8_t *)s, n)))
         return mtm_fail(err, MTM_E_INVAL, -1,
                         "the value for " TAG_FMT " has characters that VR %s does not allow", TAG_ARGS(tag),
                         vr->name);
@@ -123,15 +123,15 @@ static mtm_status check_value(uint32_t tag, const dcm_rule *vr, const char *s, s
     return MTM_OK;
 }
 
-static mtm_status check(uint32_t tag, const dcm_rule *vr, const char *s, size_t n, mtm_error *err)
+static mtm_status check(uint32_t tag, const dcm_vr *vr, const char *s, size_t n, mtm_error *err)
 {
-    if (vr->kind == DCM_RULE_BYTES) {
-        if (n % vr->unit_bytes)
+    if (dcm_vr_is_bytes(vr)) {
+        if (n % dcm_vr_unit(vr))
             return mtm_fail(err, MTM_E_INVAL, -1, "%zu bytes for " TAG_FMT " are no whole numbers of VR %s",
                             n, TAG_ARGS(tag), vr->name);
     } else {
         for (size_t from = 0, i = 0; i <= n; i++)
-            if (i == n || (vr->several && s[i] == '\\')) {
+            if (i == n || (!vr->single && s[i] == '\\')) {
                 MTM_TRY(check_value(tag, vr, s + from, i - from, err));
                 from = i + 1;
             }
@@ -145,7 +145,7 @@ static mtm_status check(uint32_t tag, const dcm_rule *vr, const char *s, size_t 
 /* ---- putting ------------------------------------------------------------------------------------------ */
 
 /* `keep`: the value is copied. */
-static mtm_status put(mtm_dicom_builder *b, uint32_t tag, const dcm_rule *vr, const void *value, size_t n,
+static mtm_status put(mtm_dicom_builder *b, uint32_t tag, const dcm_vr *vr, const void *value, size_t n,
                       bool keep, mtm_error *err)
 {
     dcm_node *node;
@@ -168,7 +168,7 @@ static mtm_status put(mtm_dicom_builder *b, uint32_t tag, const dcm_rule *vr, co
 mtm_status mtm_dicom_put(mtm_dicom_builder *b, uint32_t tag, const char *vr, const void *value,
                          size_t size_bytes, mtm_error *err)
 {
-    const dcm_rule *v;
+    const dcm_vr *v;
 
     MTM_TRY(vr_of(&v, tag, vr, false, err));
     return put(b, tag, v, value, size_bytes, true, err);
@@ -177,7 +177,7 @@ mtm_status mtm_dicom_put(mtm_dicom_builder *b, uint32_t tag, const char *vr, con
 mtm_status dcm_put_borrowed(mtm_dicom_builder *b, uint32_t tag, const char *vr, const void *value,
                             size_t size_bytes, mtm_error *err)
 {
-    const dcm_rule *v;
+    const dcm_vr *v;
 
     MTM_TRY(vr_of(&v, tag, vr, false, err));
     return put(b, tag, v, value, size_bytes, false, err);
@@ -186,10 +186,10 @@ mtm_status dcm_put_borrowed(mtm_dicom_builder *b, uint32_t tag, const char *vr, 
 mtm_status mtm_dicom_put_text(mtm_dicom_builder *b, uint32_t tag, const char *vr, const char *text,
                               mtm_error *err)
 {
-    const dcm_rule *v;
+    const dcm_vr *v;
 
     MTM_TRY(vr_of(&v, tag, vr, false, err));
-    if (v->kind == DCM_RULE_BYTES)
+    if (dcm_vr_is_bytes(v))
         return mtm_fail(err, MTM_E_INVAL, -1, TAG_FMT " of VR %s holds no text", TAG_ARGS(tag), v->name);
     return put(b, tag, v, text ? text : "", text ? strlen(text) : 0, true, err);
 }
@@ -246,10 +246,10 @@ double dcm_ds_nearest(double x)
     return back;
 }
 
-static bool holds_integer(const dcm_rule *vr, int64_t v)
+static bool holds_integer(const dcm_vr *vr, int64_t v)
 {
     const bool is_signed = vr->name[0] == 'S';
-    const int bits = 8 * vr->unit_bytes;
+    const int bits = 8 * dcm_vr_unit(vr);
 
     if (!strcmp(vr->name, "AT"))
         return v >= 0 && v <= UINT32_MAX;
@@ -261,11 +261,11 @@ static bool holds_integer(const dcm_rule *vr, int64_t v)
 }
 
 /* Integers in binary, little endian; an AT is two 16-bit numbers, group first. */
-static mtm_status put_binary(mtm_dicom_builder *b, uint32_t tag, const dcm_rule *vr, const int64_t *v,
+static mtm_status put_binary(mtm_dicom_builder *b, uint32_t tag, const dcm_vr *vr, const int64_t *v,
                              int64_t n, mtm_error *err)
 {
     const bool at = !strcmp(vr->name, "AT");
-    const size_t width = at ? 4 : vr->unit_bytes;
+    const size_t width = at ? 4 : dcm_vr_unit(vr);
     MTM_AUTO_MEM uint8_t *bytes = mtm_alloc_zero((size_t)n + 1, width);
 
     if (!bytes)
@@ -288,12 +288,12 @@ mtm_status mtm_dicom_put_i64(mtm_dicom_builder *b, uint32_t tag, const char *vr,
     MTM_AUTO_MEM char *s = NULL;
     bool is_signed = false;
     mtm_text t = {0};
-    const dcm_rule *r;
+    const dcm_vr *r;
 
     for (int64_t i = 0; i < n; i++)
         is_signed = is_signed || v[i] < 0;
     MTM_TRY(vr_of(&r, tag, vr, is_signed, err));
-    if (r->kind == DCM_RULE_BYTES && !r->is_float)
+    if (dcm_vr_is_bytes(r) && !r->is_float)
         return put_binary(b, tag, r, v, n, err);
     if (r->is_float || !strcmp(r->name, "DS")) {
         MTM_AUTO_MEM double *f = mtm_alloc_zero((size_t)n + 1, sizeof *f);
@@ -318,7 +318,7 @@ mtm_status mtm_dicom_put_i64(mtm_dicom_builder *b, uint32_t tag, const char *vr,
     return put(b, tag, r, s, strlen(s), true, err);
 }
 
-static mtm_status put_ds(mtm_dicom_builder *b, uint32_t tag, const dcm_rule *vr, const double *v, int64_t n,
+static mtm_status put_ds(mtm_dicom_builder *b, uint32_t tag, const dcm_vr *vr, const double *v, int64_t n,
                          mtm_error *err)
 {
     MTM_AUTO_MEM char *s = NULL;
@@ -337,7 +337,7 @@ mtm_status mtm_dicom_put_f64(mtm_dicom_builder *b, uint32_t tag, const char *vr,
                              mtm_error *err)
 {
     MTM_AUTO_MEM uint8_t *bytes = mtm_alloc_zero((size_t)n + 1, 8);
-    const dcm_rule *r;
+    const dcm_vr *r;
 
     if (!bytes)
         return MTM_NOMEM(err);
@@ -348,7 +348,7 @@ mtm_status mtm_dicom_put_f64(mtm_dicom_builder *b, uint32_t tag, const char *vr,
         if (!isfinite(v[i]) && !r->is_float)
             return mtm_fail(err, MTM_E_INVAL, -1, "number %" PRId64 " for " TAG_FMT " is not finite", i,
                             TAG_ARGS(tag));
-        if (r->unit_bytes == 4)
+        if (dcm_vr_unit(r) == 4)
             memcpy(bytes + 4 * i, &f, 4);
         else
             memcpy(bytes + 8 * i, &v[i], 8);
@@ -357,5 +357,5 @@ mtm_status mtm_dicom_put_f64(mtm_dicom_builder *b, uint32_t tag, const char *vr,
         return put_ds(b, tag, r, v, n, err);
     if (!r->is_float)
         return mtm_fail(err, MTM_E_INVAL, -1, TAG_FMT " of VR %s holds no fractions", TAG_ARGS(tag), r->name);
-    return put(b, tag, r, bytes, (size_t)n * r->unit_bytes, true, err);
+    return put(b, tag, r, bytes, (size_t)n * dcm_vr_unit(r), true, err);
 }

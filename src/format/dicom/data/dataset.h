@@ -85,6 +85,15 @@ const char *dcm_uid_name(const char *uid);
 /* First item of the sequence `tag`; NULL: none. */
 const mtm_dicom_element *dcm_first_item(const mtm_dicom *d, const mtm_dicom_element *item, uint32_t tag);
 
+/* e's VR is one of a list like "PN DA ". */
+static inline bool dcm_vr_in(const mtm_dicom_element *e, const char *list)
+{
+    for (; *list; list += 3)
+        if (!memcmp(e->vr, list, 2))
+            return true;
+    return false;
+}
+
 static inline int32_t dcm_index(const mtm_dicom *d, const mtm_dicom_element *e)
 {
     return (int32_t)(e - d->elements);

@@ -22,14 +22,6 @@ typedef struct job {
     int64_t days; /* of SHIFT_DATES */
 } job;
 
-static bool vr_is(const mtm_dicom_element *e, const char *list)
-{
-    for (; *list; list += 3)
-        if (!memcmp(e->vr, list, 2))
-            return true;
-    return false;
-}
-
 static bool is_private(uint32_t tag)
 {
     return tag >> 16 & 1;
@@ -48,7 +40,7 @@ static const char *dummy_text(const mtm_dicom_element *e)
     for (size_t i = 0; i < sizeof dummies / sizeof *dummies; i++)
         if (!memcmp(e->vr, dummies[i].vr, 2))
             return dummies[i].text;
-    return vr_is(e, "AE CS LO LT SH ST UC UT ") ? "REMOVED" : NULL;
+    return dcm_vr_in(e, "AE CS LO LT SH ST UC UT ") ? "REMOVED" : NULL;
 }
 
 /* Every UID of the element that is not well known becomes its pseudonym. */
@@ -88,14 +80,14 @@ static mtm_status put_dummy(job *j, const mtm_dicom_element *e, mtm_error *err)
 
         return mtm_dicom_put_text(j->b, e->tag, e->vr, given ? given : j->pseudonym, err);
     }
-    if (vr_is(e, "UI "))
+    if (dcm_vr_in(e, "UI "))
         return put_uids(j, e, err);
     if (text)
         return mtm_dicom_put_text(j->b, e->tag, e->vr, text, err);
     return mtm_dicom_put(j->b, e->tag, e->vr, zeros,
-                         vr_is(e, "OD FD SV UV OV ") ? 8
-                         : vr_is(e, "OB UN ")        ? 2
-                                                     : 4,
+                         dcm_vr_in(e, "OD FD SV UV OV ") ? 8
+                         : dcm_vr_in(e, "OB UN ")        ? 2
+                                                         : 4,
                          err);
 }
 
@@ -110,9 +102,9 @@ static mtm_status put_shifted(job *j, const mtm_dicom_element *e, mtm_error *err
     MTM_AUTO_MEM char *text = NULL, *moved = NULL;
     size_t at = 0, n;
 
-    if (vr_is(e, "TM "))
+    if (dcm_vr_in(e, "TM "))
         return mtm_dicom_copy(j->b, j->d, e, err);
-    if (!vr_is(e, "DA DT "))
+    if (!dcm_vr_in(e, "DA DT "))
         return put_empty(j, e, err);
     MTM_TRY(mtm_dicom_text(&text, j->d, e, err));
     moved = mtm_alloc(strlen(text) + 2);
@@ -144,16 +136,16 @@ static mtm_status put_clean(job *j, const mtm_dicom_element *e, mtm_error *err)
     MTM_AUTO_MEM char *text = NULL, *clean = NULL;
     mtm_text out = {0};
 
-    if (vr_is(e, "PN DA DT TM "))
+    if (dcm_vr_in(e, "PN DA DT TM "))
         return put_empty(j, e, err);
-    if (!vr_is(e, "AE CS LO LT SH ST UC UT "))
+    if (!dcm_vr_in(e, "AE CS LO LT SH ST UC UT "))
         return MTM_OK; /* binary (an overlay, a curve): nothing of it is known to be clean, so it goes */
     MTM_TRY(mtm_dicom_text(&text, j->d, e, err));
     dcm_clean_text(&out, text, j->known.s);
     MTM_TRY(mtm_text_take(&out, &clean, err));
     if (!clean[0])
         return put_nothing_clean(j, e, err);
-    if (vr_is(e, "CS "))
+    if (dcm_vr_in(e, "CS "))
         for (char *s = clean; *s; s++)
             *s = *s >= 'a' && *s <= 'z' ? (char)(*s - 'a' + 'A') : *s;
     return mtm_dicom_put_text(j->b, e->tag, e->vr, clean, err);
@@ -379,7 +371,7 @@ static mtm_status gather_known(job *j, mtm_error *err)
     const mtm_dicom_element *const all = mtm_dicom_elements(j->d, &n);
 
     for (int32_t i = 0; i < n; i++) {
-        bool wanted = vr_is(&all[i], "PN ");
+        bool wanted = dcm_vr_in(&all[i], "PN ");
 
         for (size_t k = 0; !wanted && k < sizeof numbers / sizeof *numbers; k++)
             wanted = all[i].tag == numbers[k] && !(all[i].flags & MTM_DICOM_SEQUENCE);

@@ -24,14 +24,6 @@ const dcm_confidentiality *dcm_confidentiality_find(uint32_t tag)
                : NULL;
 }
 
-static bool vr_is(const mtm_dicom_element *e, const char *list)
-{
-    for (; *list; list += 3)
-        if (!memcmp(e->vr, list, 2))
-            return true;
-    return false;
-}
-
 static dcm_action by_row(const dcm_confidentiality *row, uint32_t flags)
 {
     dcm_action cleaned = DCM_KEEP;
@@ -79,11 +71,11 @@ static dcm_action unnamed(const mtm_dicom *d, const mtm_dicom_element *e, uint32
 {
     if (!mtm_dicom_entry_by_tag(e->tag))
         return DCM_REMOVE;
-    if (vr_is(e, "PN "))
+    if (dcm_vr_in(e, "PN "))
         return DCM_EMPTY;
-    if (vr_is(e, "UI ") && !(flags & MTM_DEID_RETAIN_UIDS))
+    if (dcm_vr_in(e, "UI ") && !(flags & MTM_DEID_RETAIN_UIDS))
         return names_no_instance(e->tag) || uids_are_well_known(d, e) ? DCM_KEEP : DCM_UID;
-    if (vr_is(e, "DA DT TM ") && !(flags & MTM_DEID_RETAIN_DATES))
+    if (dcm_vr_in(e, "DA DT TM ") && !(flags & MTM_DEID_RETAIN_DATES))
         return flags & MTM_DEID_SHIFT_DATES ? DCM_SHIFT : DCM_EMPTY;
     return DCM_KEEP;
 }
@@ -94,7 +86,7 @@ dcm_action dcm_action_of(const mtm_dicom *d, const mtm_dicom_element *e, uint32_
 
     if (row)
         return by_row(row, flags);
-    if (hidden && vr_is(e, "LO SH ST LT UT UC UR PN AE AS OB UN DA DT TM "))
+    if (hidden && dcm_vr_in(e, "LO SH ST LT UT UC UR PN AE AS OB UN DA DT TM "))
         return DCM_DUMMY;
     return unnamed(d, e, flags);
 }

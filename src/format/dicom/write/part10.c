@@ -4,7 +4,7 @@
 #include "part10.h"
 
 #include "base/size.h"
-#include "format/dicom/data/rules.h"
+#include "format/dicom/data/vr.h"
 
 enum {
     LENGTH_TO_END = 0x00080001, /* retired, with the group lengths: counts bytes of the file it was in */
@@ -34,7 +34,7 @@ static bool is_pixels(uint32_t tag)
 
 size_t dcm_unit_bytes(const mtm_dicom *d, const mtm_dicom_element *e)
 {
-    const dcm_rule *const vr = dcm_rule_find(e->vr);
+    const dcm_vr *const vr = dcm_vr_exact(e->vr);
 
     if (e->tag == DCM_PIXELS && (!strcmp(e->vr, "OW") || !strcmp(e->vr, "OB"))) {
         const int64_t bits = dcm_i64(d, e->parent < 0 ? NULL : &d->elements[e->parent], BITS_ALLOCATED, 16);
@@ -43,7 +43,7 @@ size_t dcm_unit_bytes(const mtm_dicom *d, const mtm_dicom_element *e)
             return 1;
         return bits == 32 ? 4 : bits == 64 ? 8 : 2;
     }
-    return vr ? vr->unit_bytes : 1;
+    return vr ? dcm_vr_unit(vr) : 1;
 }
 
 void dcm_turn(uint8_t *p, size_t n, size_t unit_bytes)
@@ -82,7 +82,7 @@ static bool has_items(const mtm_dicom_element *e)
 static uint64_t head_bytes(const dcm_part10 *p, int32_t i)
 {
     const mtm_dicom_element *const e = &p->d->elements[i];
-    const dcm_rule *const vr = dcm_rule_find(e->vr);
+    const dcm_vr *const vr = dcm_vr_exact(e->vr);
 
     if (e->tag == DCM_ITEM || p->to->implicit || p->plan[i] & DCM_PLAN_IMPLICIT)
         return 8;
@@ -102,7 +102,7 @@ static void plan_down(dcm_part10 *p, int32_t i)
 {
     const mtm_dicom_element *const e = &p->d->elements[i];
     const mtm_dicom_element *const parent = e->parent >= 0 ? &p->d->elements[e->parent] : NULL;
-    const dcm_rule *const vr = dcm_rule_find(e->vr);
+    const dcm_vr *const vr = dcm_vr_exact(e->vr);
 
     if (parent && (p->plan[e->parent] & DCM_PLAN_IMPLICIT ||
                    (parent->flags & MTM_DICOM_SEQUENCE && !strcmp(parent->vr, "UN"))))
@@ -175,7 +175,7 @@ static const char *vr_written(const dcm_part10 *p, int32_t i)
 {
     const mtm_dicom_element *const e = &p->d->elements[i];
 
-    if (p->plan[i] & DCM_PLAN_AS_UN || !dcm_rule_find(e->vr))
+    if (p->plan[i] & DCM_PLAN_AS_UN || !dcm_vr_exact(e->vr))
         return "UN";
     if (is_big(p, i) && e->tag == DCM_PIXELS && (!strcmp(e->vr, "OW") || !strcmp(e->vr, "OB")))
         return dcm_unit_bytes(p->d, e) == 1 ? "OB" : "OW";
@@ -202,7 +202,7 @@ static mtm_status put_head(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_error
 static mtm_status put_value(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_error *err)
 {
     const mtm_dicom_element *const e = &p->d->elements[i];
-    const dcm_rule *const vr = dcm_rule_find(e->vr);
+    const dcm_vr *const vr = dcm_vr_exact(e->vr);
     const size_t unit = dcm_unit_bytes(p->d, e);
     /* Bytes of UN stay little endian, whatever is around them. */
     const bool to_big = (is_big(p, i) && !(p->plan[i] & DCM_PLAN_AS_UN)) ||
@@ -225,7 +225,7 @@ static mtm_status put_value(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_erro
             dcm_turn(piece, n, unit);
         MTM_TRY(dcm_out_put(o, piece, n, err));
     }
-    return e->length_bytes & 1 ? dcm_out_put(o, vr && vr->pad == ' ' ? " " : "", 1, err) : MTM_OK;
+    return e->length_bytes & 1 ? dcm_out_put(o, vr && dcm_vr_pad(vr) == ' ' ? " " : "", 1, err) : MTM_OK;
 }
 
 static mtm_status put_end(const dcm_part10 *p, int32_t i, dcm_out *o, mtm_error *err)
